@@ -1,0 +1,74 @@
+import type { Machine } from '../machine/index.js';
+
+/**
+ * What the rest of reprise asks of a hypervisor. One adapter a folder beside this file; each runs the
+ * conformance suite in `hypervisor/conformance.ts`.
+ */
+export interface Hypervisor {
+  readonly name: string;
+  /**
+   * Starts `machine` with its RAM in a file and its disk behind an NBD socket. The guest does not run
+   * until `resume()`: it waits before its first instruction, or, given a device state, at the
+   * instruction where that state was saved.
+   */
+  start(options: StartOptions): Promise<HypervisorVm>;
+}
+
+export interface StartOptions {
+  readonly machine: Machine;
+  /** Kernel and initrd of a direct boot. */
+  readonly boot: BootFiles | undefined;
+  /** The guest's RAM; created at the machine's size when it does not exist. */
+  readonly ramFile: string;
+  /** Unix socket of the NBD server that holds the disk. */
+  readonly diskSocket: string;
+  /** The name of the disk's NBD export. */
+  readonly diskExport: string;
+  /** A directory of this run's own for sockets; its path must be short (see runtime-directory.ts). */
+  readonly runDirectory: string;
+  /** The device state to load; without it the guest starts from power-on. */
+  readonly deviceState?: string;
+  /** Whether what the guest sends may leave: `closed` during replay. */
+  readonly gate: 'open' | 'closed';
+  readonly signal?: AbortSignal;
+}
+
+export interface BootFiles {
+  readonly kernel: string;
+  readonly initrd?: string;
+}
+
+/** A started VM. Disposing it ends the hypervisor process whatever its state. */
+export interface HypervisorVm extends AsyncDisposable {
+  /** Unix socket of the display: RFB 3.8, security type None, several viewers. */
+  readonly display: string;
+  readonly processId: number;
+  /** Settles when the hypervisor's process ends, however it ends. Never rejects. */
+  readonly exited: Promise<ExitReport>;
+  /** Lets the guest run. */
+  resume(): Promise<void>;
+  /** Stops the guest between two instructions and drains its disk requests. */
+  pause(): Promise<void>;
+  /**
+   * Writes the device state of a paused guest to `file`. The RAM file is complete when this settles.
+   * The guest does not run again in this process.
+   */
+  saveDeviceState(file: string, signal?: AbortSignal): Promise<void>;
+  /** A PNG of the display as it is now. */
+  screenshot(file: string): Promise<void>;
+  /** What the guest has done so far: CPU time of its virtual CPUs. The base for deadlines. */
+  progress(): Promise<GuestProgress>;
+  /** Ends the process: politely, then by force. Safe to call twice. */
+  quit(): Promise<void>;
+}
+
+export interface GuestProgress {
+  readonly cpuMs: number;
+}
+
+export interface ExitReport {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The last lines that the process wrote to its standard error. */
+  readonly lastWords: string;
+}

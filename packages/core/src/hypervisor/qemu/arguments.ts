@@ -1,0 +1,116 @@
+import type { StartOptions } from '../port.js';
+
+/** Where a run's sockets stand. */
+export interface QemuSockets {
+  readonly control: string;
+  readonly display: string;
+  readonly serialLog: string;
+}
+
+export function socketsIn(runDirectory: string): QemuSockets {
+  return {
+    control: `${runDirectory}/qmp`,
+    display: `${runDirectory}/display`,
+    serialLog: `${runDirectory}/serial.log`,
+  };
+}
+
+/** Seconds during which QEMU holds the guest's requests while the disk's server is away. */
+const DISK_RECONNECT_SECONDS = 60;
+
+/**
+ * Turns a machine into QEMU's arguments. Everything here is either a constant, a number, or a value
+ * that the machine's schema has checked: this is where a peer's definition stops being data.
+ */
+export function qemuArguments(options: StartOptions): string[] {
+  const { machine } = options;
+  const sockets = socketsIn(options.runDirectory);
+  const ram = `memory-backend-file,id=ram,size=${String(machine.memoryMiB)}M,mem-path=${escapeComma(options.ramFile)},share=on`;
+  return [
+    // A stopped guest, and nothing that the machine does not name.
+    ...['-nodefaults', '-no-user-config', '-S'],
+    ...['-name', 'reprise'],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ...['-accel', machine.accelerator],
+    ...['-machine', `${machine.machineType},memory-backend=ram,usb=off,vmport=off`],
+    ...['-cpu', machine.cpuModel],
+    ...['-smp', String(machine.cpus)],
+    ...['-m', `${String(machine.memoryMiB)}M`],
+    ...['-object', ram],
+    // The same clock and the same seed on every host: a replay starts from what the session saw.
+    ...['-rtc', `base=${machine.clockBase},clock=vm`],
+    ...['-seed', String(machine.seed)],
+    ...displayArguments(options, sockets),
+    ...diskArguments(options),
+    ...networkArguments(options),
+    ...(machine.balloon
+      ? ['-device', 'virtio-balloon-pci,id=balloon0,free-page-reporting=on']
+      : []),
+    ...bootArguments(options),
+    ...['-serial', `file:${escapeComma(sockets.serialLog)}`],
+    ...['-qmp', `unix:${escapeComma(sockets.control)},server=on,wait=off`],
+    ...(options.deviceState === undefined ? [] : ['-incoming', 'defer']),
+  ];
+}
+
+function displayArguments({ machine }: StartOptions, sockets: QemuSockets): string[] {
+  const { width, height } = machine.display;
+  return [
+    ...['-display', 'none'],
+    ...['-vnc', `unix:${escapeComma(sockets.display)}`],
+    ...[
+      '-device',
+      `VGA,vgamem_mb=${String(displayMemoryMiB(width, height))},xres=${String(width)},yres=${String(height)}`,
+    ],
+    ...['-device', 'virtio-keyboard-pci'],
+    // A tablet: absolute positions replay where relative motion would drift.
+    ...['-device', 'virtio-tablet-pci'],
+  ];
+}
+
+/** Room for two frames, in a power of two: what the guest's driver needs, and no more to move. */
+function displayMemoryMiB(width: number, height: number): number {
+  const frames = (2 * width * height * 4) / (1024 * 1024);
+  return Math.max(8, 2 ** Math.ceil(Math.log2(frames)));
+}
+
+function diskArguments({ diskSocket, diskExport }: StartOptions): string[] {
+  const node = {
+    driver: 'nbd',
+    'node-name': 'disk0',
+    server: { type: 'unix', path: diskSocket },
+    export: diskExport,
+    'reconnect-delay': DISK_RECONNECT_SECONDS,
+    discard: 'unmap',
+    cache: { direct: false, 'no-flush': false },
+  };
+  return [
+    ...['-blockdev', JSON.stringify(node)],
+    // On an error the guest is paused, never told: its disk comes back or the run ends.
+    ...['-device', 'virtio-blk-pci,drive=disk0,id=vblk0,werror=stop,rerror=stop'],
+  ];
+}
+
+function networkArguments({ machine, gate }: StartOptions): string[] {
+  if (machine.network === 'none') return [];
+  // With restrict=on QEMU's user network answers nothing and lets no packet out.
+  const restrict = gate === 'closed' ? ',restrict=on' : '';
+  return [
+    ...['-netdev', `user,id=net0,ipv6=off${restrict}`],
+    ...['-device', 'virtio-net-pci,netdev=net0,mac=52:54:00:72:65:70'],
+  ];
+}
+
+function bootArguments({ machine, boot }: StartOptions): string[] {
+  if (machine.boot.kind === 'firmware' || boot === undefined) return [];
+  return [
+    ...['-kernel', boot.kernel],
+    ...(boot.initrd === undefined ? [] : ['-initrd', boot.initrd]),
+    ...['-append', machine.boot.append],
+  ];
+}
+
+/** QEMU's option lists end a value at a comma; a doubled one stands for itself. */
+function escapeComma(value: string): string {
+  return value.replaceAll(',', ',,');
+}

@@ -1,0 +1,2 @@
+export { probeAccelerator, type Accelerator, type ProbeResult } from './probe.js';
+export { QEMU_PACKAGE, QEMU_PROGRAM, QemuHypervisor } from './qemu.js';
