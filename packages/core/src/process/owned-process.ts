@@ -86,17 +86,22 @@ export class OwnedProcess implements AsyncDisposable {
     return this.#exit === undefined;
   }
 
+  /** Settles when the process has ended by itself, or after `timeoutMs`. */
+  async endsWithin(timeoutMs: number): Promise<boolean> {
+    const patience = new AbortController();
+    await Promise.race([
+      this.exited,
+      sleep(timeoutMs, undefined, { signal: patience.signal }).catch(() => undefined),
+    ]);
+    patience.abort();
+    return !this.running;
+  }
+
   /** Asks with SIGTERM, insists with SIGKILL after a grace period. Settles when the process is gone. */
   async stop(graceMs: number = TERM_GRACE_MS): Promise<ProcessExit> {
     if (this.running) {
       this.child.kill('SIGTERM');
-      const ac = new AbortController();
-      await Promise.race([
-        this.exited,
-        sleep(graceMs, undefined, { signal: ac.signal }).catch(() => undefined),
-      ]);
-      ac.abort();
-      if (this.running) this.child.kill('SIGKILL');
+      if (!(await this.endsWithin(graceMs))) this.child.kill('SIGKILL');
     }
     return await this.exited;
   }

@@ -99,12 +99,7 @@ class QemuVm implements HypervisorVm {
   async quit(): Promise<void> {
     if (!this.#owned.running) return;
     await this.#qmp.execute('quit', {}, { timeoutMs: QUIT_TIMEOUT_MS }).catch(() => undefined);
-    const patience = new AbortController();
-    await Promise.race([
-      this.exited,
-      sleep(QUIT_TIMEOUT_MS, undefined, { signal: patience.signal }).catch(() => undefined),
-    ]);
-    patience.abort();
+    await this.#owned.endsWithin(QUIT_TIMEOUT_MS);
     await this.#owned.stop();
     await this.#qmp[Symbol.asyncDispose]();
   }

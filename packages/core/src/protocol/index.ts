@@ -1,0 +1,13 @@
+export { type BytesByClass, type ByteTotals } from './byte-account.js';
+export { Channel, type Greeting } from './channel.js';
+export {
+  byteClasses,
+  messages,
+  PROTOCOL_VERSION,
+  type ByteClass,
+  type Content,
+  type Message,
+  type MessageName,
+  type Side,
+} from './messages.js';
+export { nextPhase, transitions, type Phase } from './phases.js';

@@ -1,0 +1,219 @@
+import { z } from 'zod';
+
+import { errorCodes, type ErrorCode } from '../errors.js';
+import { machineSchema, sha256Hex } from '../machine/index.js';
+
+/**
+ * Every message of the protocol in one table: its number on the wire, who may send it, what its bytes
+ * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
+ */
+
+export const PROTOCOL_VERSION = 1;
+
+export type Side = 'source' | 'destination';
+
+/** What a byte on the link was spent on. The report counts each class in each direction. */
+export const byteClasses = ['log', 'digests', 'ram', 'disk', 'device', 'boot', 'control'] as const;
+export type ByteClass = (typeof byteClasses)[number];
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
+const count = z.int().min(0);
+const reason = z.string().max(2000);
+
+const hello = z.strictObject({
+  /** The oldest and the newest protocol version that the sender speaks. */
+  versions: z.tuple([z.int(), z.int()]),
+  software: z.string().max(64),
+  host: z.uuid(),
+});
+
+const meet = z.strictObject({
+  vm: z.uuid(),
+  name,
+  machine: machineSchema,
+  /** The root of the snapshot that is to travel. */
+  target: sha256Hex,
+  /** Snapshots that the source holds and the target descends from, newest first. */
+  bases: z.array(sha256Hex).max(64),
+  token: z.int().min(0),
+  /** Bytes that the target occupies on the source, for the destination's space check. */
+  occupiedBytes: count,
+});
+
+const met = z.strictObject({
+  /** The newest of the offered bases that the destination holds, if any. */
+  base: sha256Hex.optional(),
+  /** Why the destination cannot run this machine; empty when it can. */
+  obstacles: z.array(reason).max(16),
+  freeBytes: count,
+  known: z.boolean(),
+  /** The destination already holds the target itself. */
+  complete: z.boolean(),
+});
+
+const plan = z.strictObject({
+  base: sha256Hex,
+  migration: z.uuid(),
+  strategy: z.enum(['replay', 'ship']),
+  resume: z.boolean(),
+  /** Milliseconds of the session, for the destination's deadlines; 0 without replay. */
+  sessionMs: count,
+});
+
+const replayProgress = z.strictObject({
+  events: count,
+  eventsTotal: count,
+  sessionMs: count,
+});
+
+const replayReport = z.strictObject({
+  outcome: z.enum(['complete', 'diverged', 'failed', 'aborted']),
+  pacing: z.string().max(64),
+  reason: reason.optional(),
+  events: count,
+  anchors: count,
+  anchorsMissed: count,
+  seconds: z.number().min(0),
+  sessionSeconds: z.number().min(0),
+});
+
+const root = z.strictObject({
+  root: sha256Hex,
+  ramRoot: sha256Hex,
+  diskRoot: sha256Hex,
+  deviceDigest: sha256Hex,
+  deviceBytes: count,
+  createdAt: z.iso.datetime(),
+});
+
+const proof = z.strictObject({
+  equal: z.boolean(),
+  /** Which parts do not prove; empty when equal. */
+  broken: z.array(z.enum(['ram', 'disk', 'device'])).max(3),
+});
+
+const handoff = z.strictObject({ migration: z.uuid(), root: sha256Hex, token: z.int().min(1) });
+
+const resumed = z.strictObject({
+  running: z.boolean(),
+  /** Why the VM does not run although it was to; it is safe and suspended at the destination. */
+  reason: reason.optional(),
+});
+
+const seed = z.strictObject({
+  vm: z.uuid(),
+  name,
+  machine: machineSchema,
+  root: sha256Hex,
+  parts: z
+    .array(
+      z.strictObject({
+        part: z.enum(['kernel', 'initrd', 'disk', 'ram', 'device']),
+        sizeBytes: count,
+        digest: sha256Hex.optional(),
+      }),
+    )
+    .max(8),
+  createdAt: z.iso.datetime(),
+});
+
+const seedFrom = z.strictObject({
+  /** For each part, in the order of `seed`: the byte offset from which the destination wants it. */
+  offsets: z.array(count).max(8),
+});
+
+const seedDone = z.strictObject({ root: sha256Hex });
+
+const settle = z.strictObject({ vm: z.uuid(), migration: z.uuid() });
+const settled = z.strictObject({ state: z.enum(['unknown', 'prepared', 'owned']) });
+
+const failure = z.strictObject({
+  code: z
+    .string()
+    .refine((code): code is ErrorCode => Object.hasOwn(errorCodes, code))
+    .catch('INTERNAL'),
+  message: reason,
+});
+
+const nothing = z.strictObject({});
+
+interface Spec {
+  readonly type: number;
+  readonly from: Side | 'both';
+  readonly class: ByteClass;
+  readonly maxBytes: number;
+  /** JSON of this shape, or bytes as they are. */
+  readonly content: z.ZodType | 'bytes';
+}
+
+const control = (type: number, from: Side | 'both', content: z.ZodType) =>
+  ({ type, from, class: 'control', maxBytes: 64 * KiB, content }) as const;
+const bytes = (type: number, from: Side, byteClass: ByteClass, maxBytes: number) =>
+  ({ type, from, class: byteClass, maxBytes, content: 'bytes' }) as const;
+
+export const messages = {
+  hello: { ...control(1, 'both', hello), content: hello },
+  keepalive: { ...control(2, 'both', nothing), content: nothing },
+  error: { ...control(3, 'both', failure), content: failure },
+  bye: { ...control(4, 'source', nothing), content: nothing },
+
+  meet: { ...control(10, 'source', meet), content: meet },
+  met: { ...control(11, 'destination', met), content: met },
+
+  plan: { ...control(20, 'source', plan), content: plan },
+  inputLog: bytes(21, 'source', 'log', 8 * MiB),
+  replayProgress: { ...control(22, 'destination', replayProgress), content: replayProgress },
+  replayReport: { ...control(23, 'destination', replayReport), content: replayReport },
+
+  questions: bytes(30, 'source', 'digests', 16 * MiB - 1),
+  answers: bytes(31, 'destination', 'digests', 4 * MiB),
+  /** Says that the frames that follow belong to a new residue stream. */
+  residueStart: { ...control(32, 'source', nothing), content: nothing },
+  ramResidue: bytes(33, 'source', 'ram', 1 * MiB),
+  diskResidue: bytes(34, 'source', 'disk', 1 * MiB),
+  device: bytes(35, 'source', 'device', 16 * MiB - 1),
+
+  root: { ...control(40, 'source', root), content: root },
+  proof: { ...control(41, 'destination', proof), content: proof },
+  leafDigests: bytes(42, 'source', 'digests', 16 * MiB - 1),
+  leavesWanted: bytes(43, 'destination', 'digests', 4 * MiB),
+
+  prepared: { ...control(50, 'destination', handoff), content: handoff },
+  commit: { ...control(51, 'source', handoff), content: handoff },
+  owned: { ...control(52, 'destination', handoff), content: handoff },
+  resumed: { ...control(53, 'destination', resumed), content: resumed },
+  settle: { ...control(54, 'source', settle), content: settle },
+  settled: { ...control(55, 'destination', settled), content: settled },
+
+  seed: { ...control(60, 'source', seed), content: seed },
+  seedFrom: { ...control(61, 'destination', seedFrom), content: seedFrom },
+  seedSecret: bytes(62, 'source', 'control', 64),
+  seedBoot: bytes(63, 'source', 'boot', 2 * MiB),
+  seedRam: bytes(64, 'source', 'ram', 2 * MiB),
+  seedDisk: bytes(65, 'source', 'disk', 2 * MiB),
+  seedDevice: bytes(66, 'source', 'device', 2 * MiB),
+  seedDone: { ...control(67, 'both', seedDone), content: seedDone },
+} as const satisfies Record<string, Spec>;
+
+export type MessageName = keyof typeof messages;
+
+/** What a message of this name carries. */
+export type Content<N extends MessageName> = (typeof messages)[N]['content'] extends z.ZodType
+  ? z.infer<(typeof messages)[N]['content']>
+  : Uint8Array;
+
+/** A message of any of the names N. */
+export type Message<N extends MessageName = MessageName> = {
+  [K in N]: { readonly name: K; readonly content: Content<K> };
+}[N];
+
+export const messageNames = Object.keys(messages) as MessageName[];
+
+const byType = new Map<number, MessageName>(messageNames.map((n) => [messages[n].type, n]));
+
+export function messageOfType(type: number): MessageName | undefined {
+  return byType.get(type);
+}

@@ -1,0 +1,87 @@
+import type { MessageName } from './messages.js';
+
+/**
+ * The conversation as one table: in each phase, which messages may pass, and the phase that each one
+ * leads to. Both sides walk the same table, so a message that is out of place is caught by whoever
+ * sees it first. Messages that may still be on their way when the other side moves on are allowed in
+ * the next phase too.
+ *
+ *   greeting → meeting → ready ─┬→ replaying → residue → proving → handoff → resuming → over
+ *                               │                 ↑ repairing ↵
+ *                               ├→ seeding → over
+ *                               └→ settling → handoff …
+ */
+export type Phase =
+  | 'greeting'
+  | 'meeting'
+  | 'ready'
+  | 'replaying'
+  | 'residue'
+  | 'proving'
+  | 'repairing'
+  | 'handoff'
+  | 'resuming'
+  | 'seeding'
+  | 'settling'
+  | 'over';
+
+type Row = Partial<Record<MessageName, Phase>>;
+
+export const transitions: Readonly<Record<Phase, Row>> = {
+  greeting: { hello: 'greeting', meet: 'meeting', seed: 'seeding', settle: 'settling' },
+  meeting: { met: 'ready' },
+  ready: { bye: 'over', plan: 'residue', seed: 'seeding', inputLog: 'replaying' },
+  replaying: {
+    replayProgress: 'replaying',
+    replayReport: 'residue',
+    residueStart: 'replaying',
+    diskResidue: 'replaying',
+    ramResidue: 'replaying',
+  },
+  residue: {
+    inputLog: 'replaying',
+    residueStart: 'residue',
+    questions: 'residue',
+    answers: 'residue',
+    ramResidue: 'residue',
+    diskResidue: 'residue',
+    device: 'residue',
+    root: 'proving',
+  },
+  proving: { proof: 'handoff', prepared: 'handoff', leafDigests: 'repairing' },
+  repairing: {
+    leafDigests: 'repairing',
+    leavesWanted: 'repairing',
+    ramResidue: 'repairing',
+    diskResidue: 'repairing',
+    device: 'repairing',
+    root: 'proving',
+  },
+  handoff: {
+    leafDigests: 'repairing',
+    device: 'repairing',
+    prepared: 'handoff',
+    commit: 'handoff',
+    owned: 'resuming',
+  },
+  resuming: { resumed: 'over' },
+  seeding: {
+    seed: 'seeding',
+    seedFrom: 'seeding',
+    seedSecret: 'seeding',
+    seedBoot: 'seeding',
+    seedRam: 'seeding',
+    seedDisk: 'seeding',
+    seedDevice: 'seeding',
+    seedDone: 'seeding',
+    bye: 'over',
+  },
+  settling: { settled: 'settling', commit: 'handoff', meet: 'meeting', bye: 'over' },
+  over: { bye: 'over' },
+};
+
+/** The phase after `message`, or undefined where it has no place. */
+export function nextPhase(phase: Phase, message: MessageName): Phase | undefined {
+  if (message === 'keepalive' || message === 'error') return phase;
+  return transitions[phase][message];
+}
