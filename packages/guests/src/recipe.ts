@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DEBIAN_SUITE, type PackageSet } from './debian-packages.js';
+import type { Ext4Layout } from './ext4-image.js';
+
+export type GuestName = 'tiny' | 'desktop';
+
+/** The line on the guest's first serial port that says it can be used. */
+export const READY_MARKER = 'REPRISE-GUEST-READY';
+
+/** What a guest consists of and how its disk is filled. */
+export interface GuestRecipe {
+  readonly name: GuestName;
+  /** Raise it when code changes what is built: code is not part of the recipe's hash, data and files are. */
+  readonly revision: number;
+  readonly memoryMiB: number;
+  /** The kernel's command line. */
+  readonly append: string;
+  readonly packages: PackageSet;
+  /** Kernel modules the initrd loads, in this order; what they depend on comes first. */
+  readonly modules: readonly string[];
+  readonly disk: Ext4Layout;
+  /** The recipe's own files: `initrd/` goes into the initramfs, the rest is `layOutDisk`'s. */
+  readonly files: string;
+  /** Fills the empty directory `tree` with what the disk shall hold; may move files out of `packages`. */
+  layOutDisk(packages: string, tree: string, signal?: AbortSignal): Promise<void>;
+  /** Boot the guest once, with `reprise.install` on its command line, to run its install steps. */
+  readonly install: boolean;
+}
+
+/** The directory of a recipe's own files; the same from `src` and from `dist`. */
+export function recipeFiles(name: GuestName): string {
+  return fileURLToPath(new URL(`../recipes/${name}`, import.meta.url));
+}
+
+/** Names what a recipe builds: 16 hexadecimal digits over its data and every byte and mode of its files. */
+export async function hashRecipe(recipe: GuestRecipe): Promise<string> {
+  const hash = createHash('sha256');
+  const { files, ...data } = recipe;
+  hash.update(JSON.stringify({ suite: DEBIAN_SUITE, ...data }));
+  const entries = await readdir(files, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(files, join(entry.parentPath, entry.name)))
+    .sort();
+  for (const path of paths) {
+    const { mode } = await stat(join(files, path));
+    const content = await readFile(join(files, path));
+    const executable = (mode & 0o100) !== 0;
+    hash.update(JSON.stringify([path, executable, content.length]));
+    hash.update(content);
+  }
+  return hash.digest('hex').slice(0, 16);
+}
