@@ -1,0 +1,187 @@
+// The stateless kernels as JavaScript functions. All are synchronous: worker threads call them, a
+// batch at a time, and the batches are small enough for cancellation between them.
+#include "kernels.h"
+
+#include "../core/chunk_frame.h"
+#include "../core/compare.h"
+#include "../core/content_index.h"
+#include "../core/merkle.h"
+#include "../core/questions.h"
+#include "marshal.h"
+
+namespace reprise::differ::binding {
+namespace {
+
+using Info = const Napi::CallbackInfo&;
+
+Napi::Value describeFileCall(Info info) {
+  const ImageSpec spec = describeFile(toString(info[0]));
+  std::vector<std::uint64_t> words;
+  for (const Extent& e : spec.extents) {
+    words.insert(words.end(), {e.logical, e.length, e.file, e.fileOffset});
+  }
+  auto out = Napi::Object::New(info.Env());
+  out.Set("sizeBytes", Napi::BigInt::New(info.Env(), spec.sizeBytes));
+  out.Set("extents", fromWords(info.Env(), words));
+  return out;
+}
+
+Napi::Value comparePagesCall(Info info) {
+  const Image a(toImageSpec(info[0]));
+  const Image b(toImageSpec(info[1]));
+  return fromWords(info.Env(), comparePages(a, b, toUint64(info[2]), toUint64(info[3])));
+}
+
+Napi::Value hashLeavesCall(Info info) {
+  const Image image(toImageSpec(info[0]));
+  return fromBytes(info.Env(), hashLeaves(image, toUint64(info[1]), toUint64(info[2])));
+}
+
+Napi::Value merkleParentsCall(Info info) {
+  return fromBytes(info.Env(), merkleParents(toBytes(info[0])));
+}
+
+Napi::Value merkleRootCall(Info info) {
+  const auto leaves = toBytes(info[0]);
+  if (leaves.size() % 32 != 0) return fromBytes(info.Env(), merkleParents(leaves));  // throws
+  return fromBytes(info.Env(), merkleRoot(leaves));
+}
+
+Napi::Value indexPagesCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const Image image(toImageSpec(info[1]));
+  const auto entries = indexPages(image, static_cast<Space>(toUint64(info[2]) & 1),
+                                  toUint64(info[3]), toUint64(info[4]), *fingerprinter);
+  return fromBytes(info.Env(), {reinterpret_cast<const std::uint8_t*>(entries.data()),
+                                entries.size() * sizeof(IndexEntry)});
+}
+
+Napi::Value writeIndexCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const auto parts = toObject(info[2]).As<Napi::Array>();
+  std::size_t total = 0;
+  for (std::uint32_t i = 0; i < parts.Length(); ++i) total += toBytes(parts.Get(i)).size();
+  std::vector<IndexEntry> entries(total / sizeof(IndexEntry));
+  auto* to = reinterpret_cast<std::uint8_t*>(entries.data());
+  for (std::uint32_t i = 0; i < parts.Length(); ++i) {
+    const auto part = toBytes(parts.Get(i));
+    to = std::copy(part.begin(), part.end(), to);
+  }
+  const IndexSummary summary =
+      writeIndex(toString(info[1]), entries, toUint64(info[3]), toUint64(info[4]), *fingerprinter);
+  auto out = Napi::Object::New(info.Env());
+  out.Set("entries", Napi::Number::New(info.Env(), static_cast<double>(summary.entries)));
+  out.Set("fileBytes", Napi::Number::New(info.Env(), static_cast<double>(summary.fileBytes)));
+  return out;
+}
+
+Napi::Value classifyPagesCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const OpenState base(info[1]);
+  const OpenState target(info[2]);
+  const ContentIndex index(toString(info[3]), *fingerprinter, base.ram.pageCount(),
+                           base.disk.pageCount());
+  const Classified found =
+      classifyPages(base.view(), target.view(), index, *fingerprinter, toWords(info[4]));
+  auto out = Napi::Object::New(info.Env());
+  out.Set("classes", fromBytes(info.Env(), found.classes));
+  out.Set("sources", fromWords(info.Env(), found.sources));
+  out.Set("fingerprints", fromWords(info.Env(), found.fingerprints));
+  return out;
+}
+
+Napi::Value resolveTwinsCall(Info info) {
+  const OpenState target(info[0]);
+  const auto pages = toWords(info[1]);
+  const auto classes = toBytes(info[2]);
+  std::vector<std::uint8_t> newClasses(classes.begin(), classes.end());
+  std::vector<std::uint64_t> newSources = toWordVector(info[3]);
+  const auto fingerprints = toWords(info[4]);
+  if (newClasses.size() != pages.size() || newSources.size() != pages.size() ||
+      fingerprints.size() != pages.size()) {
+    throw Fault("ARGUMENT_INVALID", "The plan's arrays differ in length. Plan the residue again.");
+  }
+  resolveTwins(target.view(), pages, newClasses, newSources, fingerprints);
+  auto out = Napi::Object::New(info.Env());
+  out.Set("classes", fromBytes(info.Env(), newClasses));
+  out.Set("sources", fromWords(info.Env(), newSources));
+  return out;
+}
+
+Napi::Value encodeQuestionsCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  return fromBytes(
+      info.Env(),
+      encodeQuestions(toWords(info[1]), static_cast<unsigned>(toUint64(info[2])), *fingerprinter));
+}
+
+Napi::Value countQuestionsCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const Questions questions(toBytes(info[1]), *fingerprinter);
+  return Napi::Number::New(info.Env(), static_cast<double>(questions.count()));
+}
+
+Napi::Value matchQuestionsCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const Questions questions(toBytes(info[1]), *fingerprinter);
+  const Image image(toImageSpec(info[2]));
+  std::vector<std::uint64_t> words;
+  for (const Match& match : matchQuestions(questions, image, toWords(info[3]), *fingerprinter)) {
+    words.insert(words.end(), {match.question, match.location});
+  }
+  return fromWords(info.Env(), words);
+}
+
+Napi::Value encodeAnswersCall(Info info) {
+  return fromBytes(info.Env(), encodeAnswers(toBytes(info[0])));
+}
+
+Napi::Value decodeAnswersCall(Info info) {
+  return fromBytes(info.Env(), decodeAnswers(toBytes(info[0]), toUint64(info[1])));
+}
+
+Napi::Value encodeChunkCall(Info info) {
+  const Image image(toImageSpec(info[0]));
+  return fromBytes(info.Env(),
+                   encodeChunk(image, toUint64(info[1]), toUint64(info[2]),
+                               static_cast<int>(info[3].As<Napi::Number>().Int32Value())));
+}
+
+Napi::Value applyChunkCall(Info info) {
+  const AppliedChunk applied = applyChunk(toBytes(info[0]), toString(info[1]), toUint64(info[2]));
+  const std::uint64_t run[] = {applied.first, applied.count};
+  return fromWords(info.Env(), run);
+}
+
+template <Napi::Value (*Call)(Info)>
+Napi::Value guardedCall(Info info) {
+  return guarded(info.Env(), [&] { return Call(info); });
+}
+
+template <Napi::Value (*Call)(Info)>
+void add(Napi::Env env, Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New<guardedCall<Call>>(env, name));
+}
+
+}  // namespace
+
+void exportKernels(Napi::Env env, Napi::Object exports) {
+  add<describeFileCall>(env, exports, "describeFile");
+  add<comparePagesCall>(env, exports, "comparePages");
+  add<hashLeavesCall>(env, exports, "hashLeaves");
+  add<merkleParentsCall>(env, exports, "merkleParents");
+  add<merkleRootCall>(env, exports, "merkleRoot");
+  add<indexPagesCall>(env, exports, "indexPages");
+  add<writeIndexCall>(env, exports, "writeIndex");
+  add<classifyPagesCall>(env, exports, "classifyPages");
+  add<resolveTwinsCall>(env, exports, "resolveTwins");
+  add<encodeQuestionsCall>(env, exports, "encodeQuestions");
+  add<countQuestionsCall>(env, exports, "countQuestions");
+  add<matchQuestionsCall>(env, exports, "matchQuestions");
+  add<encodeAnswersCall>(env, exports, "encodeAnswers");
+  add<decodeAnswersCall>(env, exports, "decodeAnswers");
+  add<encodeChunkCall>(env, exports, "encodeChunk");
+  add<applyChunkCall>(env, exports, "applyChunk");
+}
+
+}  // namespace reprise::differ::binding

@@ -1,0 +1,65 @@
+// An image: bytes that stand in files, with gaps that read as zeros (a RAM file with holes, or a
+// disk spread over a base and overlays).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mapped_file.h"
+#include "page.h"
+
+namespace reprise::differ {
+
+// Bytes [logical, logical + length) stand at `fileOffset` of file number `file`.
+struct Extent {
+  std::uint64_t logical;
+  std::uint64_t length;
+  std::uint64_t file;
+  std::uint64_t fileOffset;
+};
+
+struct ImageSpec {
+  std::uint64_t sizeBytes = 0;
+  std::vector<std::string> files;
+  std::vector<Extent> extents;  // ascending and disjoint
+};
+
+class Image {
+ public:
+  // Throws IMAGE_INVALID when the extents overlap or leave their file or the image.
+  explicit Image(const ImageSpec& spec);
+
+  std::uint64_t sizeBytes() const { return sizeBytes_; }
+  std::uint64_t pageCount() const { return pagesOf(sizeBytes_); }
+
+  // The page's bytes, in place where they stand in one piece, else put together in `scratch`. What
+  // no extent covers, and what lies beyond the image, reads as zeros. O(log extents).
+  const std::uint8_t* page(std::uint64_t number, MutablePage scratch) const;
+
+  // Whether an extent touches the page: pages that none touches are zero without looking.
+  bool holds(std::uint64_t number) const;
+  // First page at or after `number` that an extent touches; pageCount() if none.
+  std::uint64_t nextHeld(std::uint64_t number) const;
+  // First page after `number` that no extent touches, for a page that is held.
+  std::uint64_t heldEnd(std::uint64_t number) const;
+
+  // The pages of [first, first + count) are about to be read, or were: see MappedFile.
+  void populate(std::uint64_t first, std::uint64_t count) const;
+  void release(std::uint64_t first, std::uint64_t count) const;
+
+ private:
+  std::size_t extentAfter(std::uint64_t offset) const;
+  template <typename Visit>
+  void eachMapping(std::uint64_t first, std::uint64_t count, Visit visit) const;
+
+  std::uint64_t sizeBytes_;
+  std::vector<MappedFile> files_;
+  std::vector<Extent> extents_;
+};
+
+// Where a sparse file holds data (SEEK_DATA), as one image.
+ImageSpec describeFile(const std::string& path);
+
+}  // namespace reprise::differ

@@ -1,0 +1,417 @@
+import { availableParallelism } from 'node:os';
+import { CLASS_SAME, CLASS_UNKNOWN, PAGE_CLASSES, plannedPages } from './counts.js';
+import { DifferError } from './errors.js';
+import {
+  leafCount,
+  pageCount,
+  sliceImage,
+  type Image,
+  type PageRuns,
+  type Space,
+  type State,
+} from './image.js';
+import { DIGEST_SIZE, leavesOfPages, merkleRoot, readLeaves, writeLeaves } from './leaves.js';
+import type { FingerprintKey } from './native.js';
+import { expandRuns, joinRuns } from './page-runs.js';
+import { NOT_KNOWN, questionBits, type Answers } from './questions.js';
+import { ResidueApplier, type ApplyOptions } from './residue-applier.js';
+import { ResiduePlan } from './residue-plan.js';
+import { WorkerPool } from './worker-pool.js';
+
+export interface DifferOptions {
+  /** Worker threads; default: one a processor. */
+  readonly threads?: number;
+  /** Needed by everything that finds content; `key` is the VM's secret of 32 B. */
+  readonly fingerprint?: FingerprintKey;
+}
+export interface OperationOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+}
+export interface ChangedPages {
+  readonly ram: PageRuns;
+  readonly disk: PageRuns;
+}
+export interface IndexInfo {
+  /** Contents kept, at most one location a space for each. */
+  readonly entries: number;
+  readonly fileBytes: number;
+}
+export interface PageFrame {
+  readonly bytes: Uint8Array;
+  readonly firstPage: number;
+  readonly pages: number;
+}
+
+// Batches: long enough to drown the cost of a call, short enough to cancel between two.
+const PAGES_PER_BATCH = 16384;
+const LEAVES_PER_BATCH = 1024;
+const PAGES_PER_FRAME = 256;
+
+/**
+ * Finds what differs between states of a machine, and the smallest way to say it. All work runs on
+ * worker threads; every operation can be aborted between two batches.
+ */
+export class Differ implements AsyncDisposable {
+  readonly #pool: WorkerPool;
+  readonly #key: FingerprintKey | undefined;
+
+  constructor(options: DifferOptions = {}) {
+    const threads = options.threads ?? availableParallelism();
+    if (!Number.isInteger(threads) || threads < 1) {
+      throw new DifferError('ARGUMENT_INVALID', 'A differ needs one thread at least.', {
+        context: { threads },
+      });
+    }
+    if (options.fingerprint !== undefined && options.fingerprint.key.length !== 32) {
+      throw new DifferError('ARGUMENT_INVALID', 'The fingerprint key must have 32 B.', {
+        context: { keyBytes: options.fingerprint.key.length },
+      });
+    }
+    this.#pool = new WorkerPool(threads);
+    this.#key = options.fingerprint;
+  }
+
+  /** Pages that differ; the shorter image reads as if padded with zeros. */
+  async compare(a: Image, b: Image, options: OperationOptions = {}): Promise<PageRuns> {
+    const total = Math.max(pageCount(a), pageCount(b));
+    const parts = await this.#pool.ranges(
+      total,
+      PAGES_PER_BATCH,
+      (first, count) =>
+        this.#pool.kernel(
+          'comparePages',
+          sliceImage(a, first, count),
+          sliceImage(b, first, count),
+          first,
+          count,
+        ),
+      batchOptions(options, total),
+    );
+    return joinRuns(parts);
+  }
+
+  /** Pages that are not all zeros: what a seed must carry. */
+  nonZeroPages(image: Image, options: OperationOptions = {}): Promise<PageRuns> {
+    const empty: Image = {
+      sizeBytes: image.sizeBytes,
+      files: [],
+      extents: new BigUint64Array(0),
+    };
+    return this.compare(image, empty, options);
+  }
+
+  /**
+   * Builds the content index of a snapshot at `path`: every distinct page of RAM and disk by keyed
+   * fingerprint, at most 16 B each. Peak memory is about twice the file.
+   */
+  async buildIndex(base: State, path: string, options: OperationOptions = {}): Promise<IndexInfo> {
+    const key = this.#requireKey();
+    const total = pageCount(base.ram) + pageCount(base.disk);
+    const parts: Uint8Array[] = [];
+    let before = 0;
+    for (const space of ['ram', 'disk'] as const) {
+      const image = base[space];
+      const entries = await this.#pool.ranges(
+        pageCount(image),
+        PAGES_PER_BATCH,
+        (first, count) =>
+          this.#pool.kernel(
+            'indexPages',
+            key,
+            sliceImage(image, first, count),
+            space === 'ram' ? 0 : 1,
+            first,
+            count,
+          ),
+        {
+          signal: options.signal,
+          onBatch: (done) => options.onProgress?.({ done: before + done, total }),
+        },
+      );
+      for (const part of entries) if (part.length > 0) parts.push(part);
+      before += pageCount(image);
+    }
+    options.signal?.throwIfAborted();
+    return this.#pool.kernel(
+      'writeIndex',
+      key,
+      path,
+      parts,
+      pageCount(base.ram),
+      pageCount(base.disk),
+    );
+  }
+
+  /** SHA-256 of every leaf of 64 KiB to `path` (32 B each); returns the tree's root. */
+  async hashLeaves(
+    image: Image,
+    path: string,
+    options: OperationOptions = {},
+  ): Promise<Uint8Array> {
+    const total = leafCount(image);
+    const parts = await this.#pool.ranges(
+      total,
+      LEAVES_PER_BATCH,
+      (first, count) => this.#hash(image, first, count),
+      batchOptions(options, total),
+    );
+    const leaves = Buffer.concat(parts);
+    await writeLeaves(path, leaves);
+    return merkleRoot(leaves);
+  }
+
+  /** Hashes again only the leaves that hold a changed page; returns the new root. */
+  async updateLeaves(
+    fromPath: string,
+    image: Image,
+    changed: PageRuns,
+    toPath: string,
+    options: OperationOptions = {},
+  ): Promise<Uint8Array> {
+    const count = leafCount(image);
+    const leaves = await readLeaves(fromPath, count);
+    const batches: { first: number; count: number }[] = [];
+    const runs = leavesOfPages(changed);
+    for (let i = 0; i + 1 < runs.length; i += 2) {
+      const end = Math.min(count, Number(runs[i] ?? 0n) + Number(runs[i + 1] ?? 0n));
+      for (let first = Number(runs[i] ?? 0n); first < end; first += LEAVES_PER_BATCH) {
+        batches.push({ first, count: Math.min(LEAVES_PER_BATCH, end - first) });
+      }
+    }
+    await this.#pool.ranges(
+      batches.length,
+      1,
+      async (number) => {
+        const batch = batches[number];
+        if (batch === undefined) return;
+        leaves.set(await this.#hash(image, batch.first, batch.count), batch.first * DIGEST_SIZE);
+      },
+      batchOptions(options, batches.length),
+    );
+    await writeLeaves(toPath, leaves);
+    return merkleRoot(leaves);
+  }
+
+  /**
+   * Proves a state that a residue brought: brings the leaves up to date from the base's and compares
+   * the root. When it does not prove, exchange digests level by level (`merkleParents`, `diffLeaves`)
+   * and repair with `encodePages` and `applyPages`.
+   */
+  async proveResidue(o: {
+    baseLeavesPath: string;
+    image: Image;
+    changed: PageRuns;
+    leavesPath: string;
+    expectedRoot: Uint8Array;
+    signal?: AbortSignal;
+  }): Promise<{ proved: boolean; root: Uint8Array }> {
+    const root = await this.updateLeaves(
+      o.baseLeavesPath,
+      o.image,
+      o.changed,
+      o.leavesPath,
+      o.signal === undefined ? {} : { signal: o.signal },
+    );
+    return { proved: Buffer.compare(root, o.expectedRoot) === 0, root };
+  }
+
+  /**
+   * Sorts the changed pages by what explains them. `changed` may name pages that did not change; pages
+   * beyond the images are ignored. `questionBits` overrides the width of the questions (tests only).
+   */
+  async planResidue(
+    o: {
+      base: State;
+      target: State;
+      changed: ChangedPages;
+      indexPath: string;
+      questionBits?: number;
+    } & OperationOptions,
+  ): Promise<ResiduePlan> {
+    const key = this.#requireKey();
+    const { base, target } = o;
+    for (const space of ['ram', 'disk'] as const) {
+      if (base[space].sizeBytes !== target[space].sizeBytes) {
+        throw new DifferError(
+          'SIZE_MISMATCH',
+          `The ${space} of the two states differs in size. Only states of one machine have a residue; seed the other.`,
+          { context: { base: base[space].sizeBytes, target: target[space].sizeBytes } },
+        );
+      }
+    }
+    const candidates = joinWords([
+      expandRuns('ram', o.changed.ram, pageCount(target.ram)),
+      expandRuns('disk', o.changed.disk, pageCount(target.disk)),
+    ]);
+    const parts = await this.#pool.ranges(
+      candidates.length,
+      PAGES_PER_BATCH,
+      (first, count) =>
+        this.#pool.kernel(
+          'classifyPages',
+          key,
+          base,
+          target,
+          o.indexPath,
+          candidates.slice(first, first + count),
+        ),
+      batchOptions(o, candidates.length),
+    );
+    const classes = Buffer.concat(parts.map((part) => part.classes));
+    const counts = { ram: plannedPages(), disk: plannedPages() };
+    const kept: number[] = [];
+    classes.forEach((kind, i) => {
+      const space: Space = ((candidates[i] ?? 0n) & 1n) === 0n ? 'ram' : 'disk';
+      if (kind === CLASS_SAME) counts[space].same++;
+      else kept.push(i);
+    });
+    const sources = joinWords(parts.map((part) => part.sources));
+    const fingerprints = joinWords(parts.map((part) => part.fingerprints));
+    const pick = (words: BigUint64Array): BigUint64Array =>
+      BigUint64Array.from(kept, (i) => words[i] ?? 0n);
+    const pages = pick(candidates);
+    const entryFingerprints = pick(fingerprints);
+    o.signal?.throwIfAborted();
+    const resolved = await this.#pool.kernel(
+      'resolveTwins',
+      target,
+      pages,
+      Uint8Array.from(kept, (i) => classes[i] ?? 0),
+      pick(sources),
+      entryFingerprints,
+    );
+    resolved.classes.forEach((kind, i) => {
+      const space: Space = ((pages[i] ?? 0n) & 1n) === 0n ? 'ram' : 'disk';
+      const name = PAGE_CLASSES[kind];
+      if (name !== undefined) counts[space][name]++;
+    });
+    const asked = entryFingerprints.filter((_, i) => resolved.classes[i] === CLASS_UNKNOWN);
+    const bits = o.questionBits ?? questionBits(asked.length, pages.length);
+    const questions = await this.#pool.kernel('encodeQuestions', key, asked, bits);
+    return new ResiduePlan({ base, target, arrays: { pages, ...resolved }, counts, questions });
+  }
+
+  /**
+   * Answers the source's questions from what the replay changed, RAM and disk, at any position. Throws
+   * QUESTIONS_CORRUPT or QUESTIONS_MISMATCH.
+   */
+  async answerQuestions(
+    o: {
+      questions: Uint8Array;
+      base: State;
+      replay: State;
+      changed: ChangedPages;
+    } & OperationOptions,
+  ): Promise<Answers> {
+    const key = this.#requireKey();
+    const count = await this.#pool.kernel('countQuestions', key, o.questions);
+    const locations = new BigUint64Array(count).fill(NOT_KNOWN);
+    for (const space of ['ram', 'disk'] as const) {
+      const image = o.replay[space];
+      const pages = expandRuns(space, o.changed[space], pageCount(image));
+      const parts = await this.#pool.ranges(
+        pages.length,
+        PAGES_PER_BATCH,
+        (first, size) =>
+          this.#pool.kernel(
+            'matchQuestions',
+            key,
+            o.questions,
+            image,
+            pages.slice(first, first + size),
+          ),
+        batchOptions(o, pages.length),
+      );
+      for (const matches of parts) {
+        for (let i = 0; i + 1 < matches.length; i += 2) {
+          const question = Number(matches[i]);
+          if (locations[question] === NOT_KNOWN) locations[question] = matches[i + 1] ?? NOT_KNOWN;
+        }
+      }
+    }
+    const known = Uint8Array.from(locations, (location) => (location === NOT_KNOWN ? 0 : 1));
+    return {
+      bits: await this.#pool.kernel('encodeAnswers', known),
+      known: known.reduce((sum, bit) => sum + bit, 0),
+      locations,
+    };
+  }
+
+  /** Opens the destination's side. Throws OUTPUT_INVALID when `output.ram` is too small a file. */
+  applyResidue(o: ApplyOptions): Promise<ResidueApplier> {
+    return ResidueApplier.open(o);
+  }
+
+  /**
+   * Whole pages in frames of up to 1 MiB of content, each decodable on its own: a seed (with
+   * {@link nonZeroPages}) or the repair of a state that did not prove. `level` 1 to 22, default 3.
+   */
+  async *encodePages(
+    image: Image,
+    runs: PageRuns,
+    options: OperationOptions & { level?: number } = {},
+  ): AsyncGenerator<PageFrame, void, undefined> {
+    const total = runs.reduce((sum, value, i) => (i % 2 === 1 ? sum + Number(value) : sum), 0);
+    let done = 0;
+    for (let i = 0; i + 1 < runs.length; i += 2) {
+      const end = Number((runs[i] ?? 0n) + (runs[i + 1] ?? 0n));
+      for (let firstPage = Number(runs[i]); firstPage < end; firstPage += PAGES_PER_FRAME) {
+        options.signal?.throwIfAborted();
+        const pages = Math.min(PAGES_PER_FRAME, end - firstPage);
+        const slice = sliceImage(image, firstPage, pages);
+        const level = options.level ?? 3;
+        const bytes = await this.#pool.kernel('encodeChunk', slice, firstPage, pages, level);
+        done += pages;
+        options.onProgress?.({ done, total });
+        yield { bytes, firstPage, pages };
+      }
+    }
+  }
+
+  /**
+   * Writes a frame of {@link encodePages} into the file at `path` (made if missing), an image of
+   * `sizeBytes`; returns the run it brought. Throws CHUNK_CORRUPT; nothing is written then.
+   */
+  applyPages(frame: Uint8Array, output: { path: string; sizeBytes: bigint }): Promise<PageRuns> {
+    return this.#pool.kernel('applyChunk', frame, output.path, output.sizeBytes);
+  }
+
+  /** Ends the worker threads; work under way fails. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #hash(image: Image, first: number, count: number): Promise<Uint8Array> {
+    return this.#pool.kernel('hashLeaves', sliceImage(image, first * 16, count * 16), first, count);
+  }
+
+  #requireKey(): FingerprintKey {
+    if (this.#key !== undefined) return this.#key;
+    throw new DifferError(
+      'FINGERPRINT_KEY_MISSING',
+      'Finding content needs a fingerprint key. Make the differ with `fingerprint`.',
+    );
+  }
+}
+
+function batchOptions(
+  options: OperationOptions,
+  total: number,
+): { signal?: AbortSignal | undefined; onBatch: (done: number) => void } {
+  return { signal: options.signal, onBatch: (done) => options.onProgress?.({ done, total }) };
+}
+
+function joinWords(parts: readonly BigUint64Array[]): BigUint64Array {
+  const out = new BigUint64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

@@ -1,0 +1,34 @@
+export { compress, decompress, MAX_LEVEL } from './blob.js';
+export type { PlanCounts, PlannedPages, ResidueCounts, TravelledPages } from './counts.js';
+export {
+  Differ,
+  type ChangedPages,
+  type DifferOptions,
+  type IndexInfo,
+  type OperationOptions,
+  type PageFrame,
+} from './differ.js';
+export { DifferError, DifferErrorCode } from './errors.js';
+export {
+  fileImage,
+  LEAF_SIZE,
+  leafCount,
+  PAGE_SIZE,
+  pageCount,
+  type Image,
+  type PageRuns,
+  type Space,
+  type State,
+} from './image.js';
+export {
+  diffLeaves,
+  DIGEST_SIZE,
+  leavesOfPages,
+  merkleParents,
+  merkleRoot,
+  pagesOfLeaves,
+} from './leaves.js';
+export { countPages, joinRuns } from './page-runs.js';
+export type { Answers } from './questions.js';
+export type { AppliedResidue, ApplyOptions, ResidueApplier } from './residue-applier.js';
+export type { EncodeOptions, ResidueEstimate, ResidueFrame, ResiduePlan } from './residue-plan.js';

@@ -1,0 +1,139 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { DifferError } from './errors.js';
+import type { Image, PageRuns, Space, State } from './image.js';
+
+export interface FingerprintKey {
+  readonly algorithm: 'xxh3' | 'sha1';
+  readonly key: Uint8Array;
+}
+
+/** How {@link NativeFrame.pagesByKind} is indexed: OpKind in native/core/residue_format.h. */
+export const OP_KINDS = ['end', 'zero', 'base', 'twin', 'answer', 'delta', 'deltaFrom'] as const;
+
+export interface NativeFrame {
+  readonly bytes: Uint8Array;
+  readonly space: Space;
+  readonly pages: number;
+  readonly pagesByKind: number[];
+}
+
+export interface PlanArrays {
+  /** Packed locations: page number x 2, plus 1 on the disk. */
+  readonly pages: BigUint64Array;
+  readonly classes: Uint8Array;
+  readonly sources: BigUint64Array;
+}
+
+export interface NativeEncoder {
+  next(): NativeFrame | null;
+  close(): void;
+}
+
+export interface AppliedPages {
+  readonly ram: PageRuns;
+  readonly disk: PageRuns;
+  readonly ramPagesByKind: number[];
+  readonly diskPagesByKind: number[];
+}
+
+export interface NativeDecoder {
+  apply(frame: Uint8Array): void;
+  applied(): AppliedPages;
+  finish(): AppliedPages;
+  close(): void;
+}
+
+export interface EncoderSettings {
+  readonly level: number;
+  readonly known: Uint8Array;
+  readonly order: BigUint64Array;
+  readonly applied: Uint8Array;
+}
+
+/** The addon. All but the blob functions block: they are called on worker threads. */
+export interface NativeAddon {
+  describeFile(path: string): { sizeBytes: bigint; extents: BigUint64Array };
+  comparePages(a: Image, b: Image, firstPage: number, pages: number): PageRuns;
+  hashLeaves(image: Image, firstLeaf: number, leaves: number): Uint8Array;
+  merkleParents(level: Uint8Array): Uint8Array;
+  merkleRoot(leaves: Uint8Array): Uint8Array;
+  indexPages(key: FingerprintKey, image: Image, space: 0 | 1, first: number, n: number): Uint8Array;
+  writeIndex(
+    key: FingerprintKey,
+    path: string,
+    parts: Uint8Array[],
+    ramPages: number,
+    diskPages: number,
+  ): { entries: number; fileBytes: number };
+  classifyPages(
+    key: FingerprintKey,
+    base: State,
+    target: State,
+    indexPath: string,
+    pages: BigUint64Array,
+  ): { classes: Uint8Array; sources: BigUint64Array; fingerprints: BigUint64Array };
+  resolveTwins(
+    target: State,
+    pages: BigUint64Array,
+    classes: Uint8Array,
+    sources: BigUint64Array,
+    fingerprints: BigUint64Array,
+  ): { classes: Uint8Array; sources: BigUint64Array };
+  encodeQuestions(key: FingerprintKey, fingerprints: BigUint64Array, bits: number): Uint8Array;
+  countQuestions(key: FingerprintKey, questions: Uint8Array): number;
+  matchQuestions(
+    key: FingerprintKey,
+    questions: Uint8Array,
+    image: Image,
+    pages: BigUint64Array,
+  ): BigUint64Array;
+  encodeAnswers(known: Uint8Array): Uint8Array;
+  decodeAnswers(bytes: Uint8Array, questions: number): Uint8Array;
+  encodeChunk(image: Image, firstPage: number, pages: number, level: number): Uint8Array;
+  applyChunk(frame: Uint8Array, path: string, sizeBytes: bigint): BigUint64Array;
+  compressBlob(
+    data: Uint8Array,
+    reference: Uint8Array | undefined,
+    level: number,
+  ): Promise<Uint8Array>;
+  decompressBlob(
+    data: Uint8Array,
+    reference: Uint8Array | undefined,
+    maxBytes: number,
+  ): Promise<Uint8Array>;
+  ResidueEncoder: new (
+    base: State,
+    target: State,
+    plan: PlanArrays,
+    settings: EncoderSettings,
+  ) => NativeEncoder;
+  ResidueDecoder: new (
+    base: State,
+    replay: State | null,
+    answers: BigUint64Array,
+    output: { ram: string; disk: string },
+    applied: { ram: PageRuns; disk: PageRuns },
+  ) => NativeDecoder;
+}
+
+function load(): NativeAddon {
+  const path = fileURLToPath(new URL('../build/Release/differ.node', import.meta.url));
+  try {
+    return createRequire(import.meta.url)(path) as NativeAddon;
+  } catch (cause) {
+    throw new DifferError(
+      'NATIVE_MISSING',
+      `The differ's native kernels do not load from ${path}. Build them: pnpm run build:native.`,
+      { cause },
+    );
+  }
+}
+
+let loaded: NativeAddon | undefined;
+
+/** The addon, loaded at first use: whoever only imports types needs no native build. */
+export function native(): NativeAddon {
+  loaded ??= load();
+  return loaded;
+}

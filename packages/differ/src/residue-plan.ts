@@ -1,0 +1,190 @@
+import { CLASS_UNKNOWN, travelledPages, type PlanCounts, type TravelledPages } from './counts.js';
+import { DifferError } from './errors.js';
+import type { PageRuns, Space, State } from './image.js';
+import type { NativeFrame, PlanArrays } from './native.js';
+import { runsContain } from './page-runs.js';
+import { WorkerPool } from './worker-pool.js';
+
+export interface ResidueFrame {
+  readonly space: Space;
+  /** One self-delimiting message for {@link ResidueApplier.apply}. */
+  readonly bytes: Uint8Array;
+  readonly pages: number;
+  readonly counts: TravelledPages;
+}
+
+export interface EncodeOptions {
+  /** The destination's answer bits ({@link Answers.bits}); left out when nothing was replayed. */
+  readonly known?: Uint8Array;
+  /** 1 (fast) to 22; default 19. */
+  readonly level?: number;
+  readonly signal?: AbortSignal;
+  /** Runs of disk pages in the order to send them; what they leave out follows ascending. */
+  readonly diskOrder?: 'ascending' | BigUint64Array;
+  /** Only these spaces; default both, the disk first. */
+  readonly spaces?: readonly Space[];
+  /** What an applier already holds ({@link ResidueApplier.applied}): left out, but referred to. */
+  readonly applied?: { readonly ram: PageRuns; readonly disk: PageRuns };
+}
+
+export interface ResidueEstimate {
+  readonly ramBytes: number;
+  readonly diskBytes: number;
+  readonly questionBytes: number;
+}
+
+/** What {@link Differ.planResidue} found, in the arrays that the native encoder reads. */
+export interface PlannedResidue {
+  readonly base: State;
+  readonly target: State;
+  readonly arrays: PlanArrays;
+  readonly counts: PlanCounts;
+  readonly questions: Uint8Array;
+}
+
+let encoderIds = 0;
+
+/** The source's side of a residue: what changed, sorted by what explains it. */
+export class ResiduePlan implements AsyncDisposable {
+  /** Pages by what explains them and space. */
+  readonly counts: PlanCounts;
+  /** Truncated keyed fingerprints of the pages that the base does not explain. */
+  readonly questions: Uint8Array;
+  readonly #planned: PlannedResidue;
+  // One thread of its own: the encoder's state lives on it, and a slow consumer holds up nobody else.
+  #pool: WorkerPool | undefined;
+  #closed = false;
+
+  /** @internal Plans come from {@link Differ.planResidue}. */
+  constructor(planned: PlannedResidue) {
+    this.#planned = planned;
+    this.counts = planned.counts;
+    this.questions = planned.questions;
+  }
+
+  /** What {@link encode} would cost without answers, found by encoding at a fast level. */
+  async estimateBytes(options: { signal?: AbortSignal } = {}): Promise<ResidueEstimate> {
+    const bytes = { ram: 0, disk: 0 };
+    for await (const frame of this.encode({ ...options, level: 3 })) {
+      bytes[frame.space] += frame.bytes.length;
+    }
+    return {
+      ramBytes: bytes.ram,
+      diskBytes: bytes.disk,
+      questionBytes: this.questions.length,
+    };
+  }
+
+  /**
+   * Frames in the order in which they must be applied, each of at most 256 KiB of page content. The
+   * first frame of every call starts a stream: an applier takes it whatever came before. Throws
+   * ANSWERS_CORRUPT or ANSWERS_MISMATCH for answers that do not fit the questions.
+   */
+  async *encode(options: EncodeOptions = {}): AsyncGenerator<ResidueFrame, void, undefined> {
+    const { base, target, arrays } = this.#planned;
+    const pool = this.#open();
+    const known =
+      options.known === undefined
+        ? new Uint8Array(0)
+        : await pool.kernel('decodeAnswers', options.known, this.#questionCount());
+    options.signal?.throwIfAborted();
+    const id = ++encoderIds;
+    const settings = {
+      level: options.level ?? 19,
+      known,
+      order: this.#order(options),
+      applied: this.#applied(options),
+    };
+    try {
+      await pool.run({ kind: 'encoder-open', id, arguments: [base, target, arrays, settings] });
+      const next = (): Promise<unknown> => pool.run({ kind: 'encoder-next', id });
+      for (
+        let frame = (await next()) as NativeFrame | null;
+        frame !== null;
+        frame = (await next()) as NativeFrame | null
+      ) {
+        const { bytes, space, pages, pagesByKind } = frame;
+        yield { bytes, space, pages, counts: travelledPages(pagesByKind) };
+        options.signal?.throwIfAborted();
+      }
+    } finally {
+      if (!this.#closed) await pool.run({ kind: 'close', id });
+    }
+  }
+
+  /** Ends the plan's thread; an iteration under way fails with CLOSED. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pool?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(): WorkerPool {
+    if (this.#closed)
+      throw new DifferError('CLOSED', 'The plan is closed. Plan the residue again.');
+    this.#pool ??= new WorkerPool(1);
+    return this.#pool;
+  }
+
+  #questionCount(): number {
+    let count = 0;
+    for (const kind of this.#planned.arrays.classes) if (kind === CLASS_UNKNOWN) count++;
+    return count;
+  }
+
+  #order(options: EncodeOptions): BigUint64Array {
+    const { pages } = this.#planned.arrays;
+    // Entries stand RAM first, then disk, each ascending.
+    let ramEntries = 0;
+    while (ramEntries < pages.length && ((pages[ramEntries] ?? 0n) & 1n) === 0n) ramEntries++;
+    const spaces = options.spaces ?? ['ram', 'disk'];
+    const disk = spaces.includes('disk')
+      ? orderDisk(pages.subarray(ramEntries), options.diskOrder ?? 'ascending')
+      : [];
+    const ram = spaces.includes('ram') ? ramEntries : 0;
+    const order = new BigUint64Array(disk.length + ram);
+    disk.forEach((entry, i) => (order[i] = BigInt(entry + ramEntries)));
+    for (let i = 0; i < ram; i++) order[disk.length + i] = BigInt(i);
+    return order;
+  }
+
+  #applied(options: EncodeOptions): Uint8Array {
+    if (options.applied === undefined) return new Uint8Array(0);
+    const { ram, disk } = options.applied;
+    const { pages } = this.#planned.arrays;
+    return Uint8Array.from(pages, (packed) =>
+      runsContain((packed & 1n) === 1n ? disk : ram, packed >> 1n) ? 1 : 0,
+    );
+  }
+}
+
+/** Numbers of the (ascending) disk entries in the order asked for, each once. */
+function orderDisk(pages: BigUint64Array, runs: 'ascending' | BigUint64Array): number[] {
+  const all = Array.from(pages, (_, i) => i);
+  if (runs === 'ascending') return all;
+  const taken = new Uint8Array(pages.length);
+  const order: number[] = [];
+  for (let i = 0; i + 1 < runs.length; i += 2) {
+    const first = ((runs[i] ?? 0n) << 1n) | 1n;
+    const end = first + ((runs[i + 1] ?? 0n) << 1n);
+    for (let at = lowerBound(pages, first); at < pages.length && (pages[at] ?? end) < end; at++) {
+      if (taken[at] === 0) order.push(at);
+      taken[at] = 1;
+    }
+  }
+  return order.concat(all.filter((entry) => taken[entry] === 0));
+}
+
+function lowerBound(ascending: BigUint64Array, value: bigint): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ascending[middle] ?? value) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
