@@ -1,17 +1,8 @@
-import {
-  chmod,
-  cp,
-  mkdir,
-  readFile,
-  rename,
-  rm,
-  rmdir,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runCommand } from './command.js';
 import { GuestError } from './errors.js';
+import { copyRecipeFiles, writeGuestFile } from './recipe-files.js';
 import { recipeFiles, type GuestRecipe } from './recipe.js';
 import { sampleProject } from './sample-project.js';
 
@@ -65,8 +56,9 @@ export const desktop: GuestRecipe = {
     }
     await writeAccounts(tree);
     await placeWindows(join(tree, 'etc/xdg/openbox/rc.xml'));
-    await cp(join(this.files, 'root'), tree, { recursive: true, force: true });
+    await copyRecipeFiles(join(this.files, 'root'), tree);
     await packSampleProject(join(tree, HOME, 'mill.tar.gz'), dirname(tree), signal);
+    await chmod(join(tree, HOME, 'mill.tar.gz'), 0o644);
     await chmod(join(tree, 'tmp'), 0o1777);
   },
   install: true,
@@ -99,12 +91,13 @@ async function writeAccounts(tree: string): Promise<void> {
   const master = join(tree, 'usr/share/base-passwd');
   const users = await readFile(join(master, 'passwd.master'), 'utf8');
   const groups = await readFile(join(master, 'group.master'), 'utf8');
-  await writeFile(
+  await writeGuestFile(
     join(tree, 'etc/passwd'),
     `${users}user:*:${USER_ID}:${USER_ID}:user:/${HOME}:/bin/bash\n`,
   );
-  await writeFile(join(tree, 'etc/group'), `${groups}user:*:${USER_ID}:\n`);
-  await cp(join(tree, 'usr/share/base-files/profile'), join(tree, 'etc/profile'));
+  await writeGuestFile(join(tree, 'etc/group'), `${groups}user:*:${USER_ID}:\n`);
+  const profile = await readFile(join(tree, 'usr/share/base-files/profile'), 'utf8');
+  await writeGuestFile(join(tree, 'etc/profile'), profile);
 }
 
 /** The editor above, the terminal below, at the same place each time. */
@@ -122,7 +115,7 @@ async function placeWindows(rc: string): Promise<void> {
       { rc },
     );
   }
-  await writeFile(
+  await writeGuestFile(
     rc,
     text.slice(0, end) + rule('L3afpad', 4, 270) + rule('XTerm', 306, 260) + text.slice(end),
   );

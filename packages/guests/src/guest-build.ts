@@ -61,8 +61,9 @@ export async function buildGuest(
 
   onProgress(`making the disk (${recipe.disk.sizeBytes / 1024 / 1024} MiB, sparse)`);
   const tree = join(work, 'disk');
-  await mkdir(tree, { mode: 0o755 });
+  await mkdir(tree);
   await recipe.layOutDisk(root, tree, signal);
+  await chmod(tree, 0o755);
   throwIfCancelled(signal);
   await makeExt4Image(tree, at('disk.raw'), recipe.disk, signal);
   await rm(work, { recursive: true, force: true });

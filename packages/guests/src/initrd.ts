@@ -1,16 +1,17 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { encodeCpio, type CpioEntry } from './cpio.js';
 import { kernelRelease } from './debian-packages.js';
 import { loadModuleClosure } from './kernel-modules.js';
+import { listRecipeFiles } from './recipe-files.js';
 
 /**
  * An initramfs: Debian's static busybox, kernel modules with the order to load them in
  * (`/lib/modules/load-order`), and the recipe's own files, of which `/init` is the first program to run.
  *
  * @param packages the root of the extracted packages
- * @param files a directory laid out as the initramfs is
+ * @param files a directory laid out as the initramfs is; it may use the directories this one makes
  */
 export async function buildInitrd(
   packages: string,
@@ -47,29 +48,19 @@ export async function buildInitrd(
         type: 'file',
         data: module.data,
       })),
-      ...(await readTree(files, directories)),
+      ...(await readTree(files)),
     ]),
     { level: 6 },
   );
 }
 
-async function readTree(root: string, known: readonly string[]): Promise<CpioEntry[]> {
-  const entries: CpioEntry[] = [];
-  const found = await readdir(root, { recursive: true, withFileTypes: true });
-  const paths = found.map((entry) => relative(root, join(entry.parentPath, entry.name))).sort();
-  for (const path of paths) {
-    const { mode } = await stat(join(root, path));
-    if ((mode & 0o170000) === 0o040000) {
-      if (!known.includes(path)) entries.push({ path, type: 'directory' });
-    } else {
-      // Git keeps only the executable bit; the caller's umask must not matter.
-      entries.push({
-        path,
-        type: 'file',
-        mode: (mode & 0o100) === 0 ? 0o644 : 0o755,
-        data: await readFile(join(root, path)),
-      });
-    }
-  }
-  return entries;
+async function readTree(root: string): Promise<CpioEntry[]> {
+  return Promise.all(
+    (await listRecipeFiles(root)).map(async ({ path, mode }): Promise<CpioEntry> => ({
+      path,
+      type: 'file',
+      mode,
+      data: await readFile(join(root, path)),
+    })),
+  );
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DEBIAN_SUITE, type PackageSet } from './debian-packages.js';
 import type { Ext4Layout } from './ext4-image.js';
+import { listRecipeFiles } from './recipe-files.js';
 
 export type GuestName = 'tiny' | 'desktop';
 
@@ -35,21 +36,14 @@ export function recipeFiles(name: GuestName): string {
   return fileURLToPath(new URL(`../recipes/${name}`, import.meta.url));
 }
 
-/** Names what a recipe builds: 16 hexadecimal digits over its data and every byte and mode of its files. */
+/** Names what a recipe builds: 16 hexadecimal digits over its data and every path, mode and byte of its files. */
 export async function hashRecipe(recipe: GuestRecipe): Promise<string> {
   const hash = createHash('sha256');
   const { files, ...data } = recipe;
   hash.update(JSON.stringify({ suite: DEBIAN_SUITE, ...data }));
-  const entries = await readdir(files, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(files, join(entry.parentPath, entry.name)))
-    .sort();
-  for (const path of paths) {
-    const { mode } = await stat(join(files, path));
+  for (const { path, mode } of await listRecipeFiles(files)) {
     const content = await readFile(join(files, path));
-    const executable = (mode & 0o100) !== 0;
-    hash.update(JSON.stringify([path, executable, content.length]));
+    hash.update(JSON.stringify([path, mode, content.length]));
     hash.update(content);
   }
   return hash.digest('hex').slice(0, 16);

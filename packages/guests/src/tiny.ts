@@ -1,5 +1,5 @@
-import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
+import { copyRecipeFiles } from './recipe-files.js';
 import { recipeFiles, type GuestRecipe } from './recipe.js';
 
 /**
@@ -26,7 +26,7 @@ export const tiny: GuestRecipe = {
   },
   files: recipeFiles('tiny'),
   async layOutDisk(_packages, tree) {
-    await cp(join(this.files, 'home'), tree, { recursive: true });
+    await copyRecipeFiles(join(this.files, 'home'), tree);
   },
   install: false,
 };
