@@ -1,4 +1,10 @@
-/** The settings every package shares; a package adds its own projects and names. */
+/**
+ * The settings every package shares; a package adds its own projects and names.
+ *
+ * `*.e2e.test.ts` start real virtual machines: they run only with REPRISE_E2E=1, and then alone and one by one.
+ */
+const endToEnd = process.env.REPRISE_E2E === '1';
+
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -13,5 +19,8 @@ export default {
       },
     ],
   },
-  testMatch: ['<rootDir>/src/**/*.test.ts'],
+  testMatch: [endToEnd ? '<rootDir>/src/**/*.e2e.test.ts' : '<rootDir>/src/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', ...(endToEnd ? [] : ['\\.e2e\\.test\\.ts$'])],
+  testTimeout: endToEnd ? 10 * 60_000 : 30_000,
+  ...(endToEnd ? { maxWorkers: 1 } : {}),
 };

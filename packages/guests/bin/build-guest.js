@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { ensureGuest, GUEST_NAMES, GuestError } from '../dist/index.js';
 
-const usage = `usage: build-guest NAME...   (${GUEST_NAMES.join(', ')})
-Builds guests into the cache and prints where they are, one JSON object a line.`;
+const usage = `usage: build-guest [--quiet] NAME...   (${GUEST_NAMES.join(', ')})
+Builds guests into the cache and prints where they are, one JSON object a line (not with --quiet).`;
 
-const names = process.argv.slice(2);
+const names = process.argv.slice(2).filter((name) => name !== '--quiet');
+const quiet = process.argv.includes('--quiet');
 if (names.includes('--help') || names.includes('-h')) {
   console.log(usage);
 } else if (names.length === 0) {
@@ -21,7 +22,7 @@ if (names.includes('--help') || names.includes('-h')) {
         signal: cancel.signal,
         onProgress: (line) => console.error(`guest ${name}: ${line}`),
       });
-      console.log(JSON.stringify(guest));
+      if (!quiet) console.log(JSON.stringify(guest));
     }
   } catch (error) {
     if (!(error instanceof GuestError)) throw error;

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// Benchmarks: pnpm bench [NAME] [arguments]. Prepares both guests first.
+import { join } from 'node:path';
+import { run } from './lib/process.mjs';
+import { ROOT } from './lib/workspace.mjs';
+import { setup } from './setup.mjs';
+
+const args = process.argv.slice(2);
+const asksForHelp = args.includes('--help') || args.includes('-h');
+await setup({ uses: ['build', 'run'], guests: asksForHelp ? [] : ['tiny', 'desktop'] });
+const bench = join(ROOT, 'packages', 'bench', 'dist', 'main.js');
+process.exitCode = (await run(process.execPath, [bench, ...args])).status;

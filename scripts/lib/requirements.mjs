@@ -1,0 +1,72 @@
+// What reprise needs from the system, who provides it on Debian, and why.
+import { existsSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+
+/**
+ * `program` is looked for on the PATH, `file` as a path. `use` says which work needs it:
+ * build (native parts), guests (making images), run (virtual machines and links), test, lint.
+ */
+const REQUIREMENTS = [
+  { use: 'build', program: 'g++', package: 'g++', why: 'compiles the driver and the differ' },
+  { use: 'build', program: 'make', package: 'make', why: 'runs the native builds' },
+  { use: 'build', program: 'cmake', package: 'cmake', why: 'configures the driver' },
+  { use: 'build', program: 'python3', package: 'python3', why: 'node-gyp is written in it' },
+  { use: 'build', file: '/usr/include/xxhash.h', package: 'libxxhash-dev', why: 'fingerprints' },
+  { use: 'build', file: '/usr/include/zstd.h', package: 'libzstd-dev', why: 'deltas' },
+  { use: 'build', file: '/usr/include/openssl/evp.h', package: 'libssl-dev', why: 'proofs' },
+  { use: 'build', file: nodeHeader(), package: 'libnode-dev', why: 'native parts of Node' },
+  { use: 'guests', program: 'mmdebstrap', package: 'mmdebstrap', why: 'fetches guest packages' },
+  {
+    use: 'guests',
+    file: '/usr/share/keyrings/debian-archive-keyring.gpg',
+    package: 'debian-archive-keyring',
+    why: 'checks their signatures',
+  },
+  { use: 'guests', program: 'fakeroot', package: 'fakeroot', why: 'files of root in disk images' },
+  { use: 'guests', program: 'mke2fs', package: 'e2fsprogs', why: 'makes disk images' },
+  {
+    use: 'guests',
+    program: 'qemu-system-x86_64',
+    package: 'qemu-system-x86',
+    why: 'runs virtual machines',
+  },
+  {
+    use: 'run',
+    program: 'qemu-system-x86_64',
+    package: 'qemu-system-x86',
+    why: 'runs virtual machines',
+  },
+  { use: 'run', program: 'rsync', package: 'rsync', why: 'is what results are compared with' },
+  { use: 'run', program: 'ssh', package: 'openssh-client', why: 'links to other hosts' },
+  { use: 'run', program: 'sshd', package: 'openssh-server', why: 'the other end of a local link' },
+  { use: 'test', program: 'ctest', package: 'cmake', why: 'runs the native tests' },
+  { use: 'test', program: 'cpio', package: 'cpio', why: 'checks the initrds' },
+  { use: 'test', program: 'qemu-io', package: 'qemu-utils', why: 'interop with the driver' },
+  { use: 'test', program: 'nbdcopy', package: 'libnbd-bin', why: 'interop with the driver' },
+  { use: 'test', program: 'fio', package: 'fio', why: 'load on the driver' },
+  { use: 'lint', program: 'clang-format', package: 'clang-format', why: 'formats C++' },
+  { use: 'lint', program: 'clang-tidy', package: 'clang-tidy', why: 'lints C++' },
+];
+
+/** The requirements of these uses that are not met, each package once. */
+export function missingRequirements(uses) {
+  const missing = REQUIREMENTS.filter((need) => uses.includes(need.use) && !isMet(need));
+  return missing.filter(
+    (need, index) => missing.findIndex((other) => other.package === need.package) === index,
+  );
+}
+
+function isMet(need) {
+  if (need.file !== undefined) return existsSync(need.file);
+  return searchPath().some((directory) => existsSync(join(directory, need.program)));
+}
+
+/** sbin too: an ordinary user's PATH may leave it out. */
+function searchPath() {
+  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+}
+
+/** Node's headers stand beside it, except in Debian's own package. */
+function nodeHeader() {
+  return join(dirname(dirname(process.execPath)), 'include', 'node', 'node_api.h');
+}
