@@ -1,0 +1,19 @@
+#include <napi.h>
+
+#include "binding/open_cursor.h"
+#include "binding/open_disk.h"
+#include "binding/view_functions.h"
+
+namespace {
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  using namespace reprise::blk::binding;
+  define_view_functions(env, exports);
+  define_disk_functions(env, exports);
+  define_log_functions(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(blkdriver, initialize)

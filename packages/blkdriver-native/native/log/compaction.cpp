@@ -1,0 +1,149 @@
+#include "log/compaction.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "log/cursor.h"
+
+namespace reprise::blk {
+namespace {
+
+constexpr std::size_t kBatch = 8192;
+
+/// Records that leave in the reverse of the order they came in, through a file.
+class ReversingSpool {
+ public:
+  explicit ReversingSpool(std::filesystem::path path)
+      : path_(std::move(path)), fd_(open_file(path_, O_RDWR | O_CREAT | O_TRUNC)) {
+    std::filesystem::remove(path_);  // anonymous: gone with the descriptor
+    buffer_.reserve(kBatch);
+  }
+
+  void push(const Record& record) {
+    buffer_.push_back(record);
+    if (buffer_.size() == kBatch) spill();
+  }
+
+  template <typename Sink>
+  void drain(Sink&& sink) {
+    spill();
+    std::vector<Record> batch;
+    while (spilled_ > 0) {
+      const std::size_t n = std::min<std::uint64_t>(kBatch, spilled_);
+      batch.resize(n);
+      spilled_ -= n;
+      if (auto error = read_at(fd_.get(), std::as_writable_bytes(std::span(batch)),
+                               spilled_ * sizeof(Record))) {
+        throw_os_error("read", path_, error.value());
+      }
+      std::for_each(batch.rbegin(), batch.rend(), sink);
+    }
+  }
+
+ private:
+  void spill() {
+    if (auto error =
+            write_at(fd_.get(), std::as_bytes(std::span(buffer_)), spilled_ * sizeof(Record))) {
+      throw_os_error("write", path_, error.value());
+    }
+    spilled_ += buffer_.size();
+    buffer_.clear();
+  }
+
+  std::filesystem::path path_;
+  UniqueFd fd_;
+  std::vector<Record> buffer_;
+  std::uint64_t spilled_ = 0;
+};
+
+/// Blocks whose last mark is already known, as the log is read backward.
+class SeenBlocks {
+ public:
+  explicit SeenBlocks(std::uint64_t blocks) : words_((blocks + 63) / 64), blocks_(blocks) {}
+
+  bool insert(std::uint64_t block) noexcept {
+    if (block >= blocks_) return false;  // a damaged target must not index past the end
+    std::uint64_t& word = words_[block / 64];
+    const std::uint64_t bit = std::uint64_t{1} << (block % 64);
+    const bool fresh = (word & bit) == 0;
+    word |= bit;
+    return fresh;
+  }
+
+ private:
+  std::vector<std::uint64_t> words_;
+  std::uint64_t blocks_;
+};
+
+/// The runs of `record` that nothing later wrote, last run first.
+template <typename Sink>
+void keep_unseen(const Record& record, SeenBlocks& seen, Sink&& sink) {
+  std::uint32_t kept = 0;
+  for (std::uint64_t i = record.count; i > 0; --i) {
+    if (seen.insert(record.target + i - 1)) {
+      ++kept;
+      continue;
+    }
+    if (kept > 0) sink(Record{record.sequence, record.target + i, kept, record.kind});
+    kept = 0;
+  }
+  if (kept > 0) sink(Record{record.sequence, record.target, kept, record.kind});
+}
+
+}  // namespace
+
+CompactionResult write_compacted(std::span<const SegmentView> inputs, std::uint64_t block_count,
+                                 const Segment::Identity& identity, Numbering numbering,
+                                 const std::filesystem::path& out) {
+  auto spool_path = out;
+  ReversingSpool spool(spool_path += ".spool");
+  SeenBlocks seen(block_count);
+  bool flush_kept = false;
+  std::vector<Record> batch(kBatch);
+  Cursor backward({inputs.begin(), inputs.end()}, {.direction = Direction::kBackward});
+  while (const std::size_t n = backward.next(batch)) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const Record& record = batch[i];
+      if (record.kind == RecordKind::kRevert && numbering == Numbering::kFresh) {
+        continue;  // it speaks of one layer only; the older mark may be another's
+      }
+      if (is_mark(record.kind)) {
+        keep_unseen(record, seen, [&](const Record& run) { spool.push(run); });
+      } else if (numbering == Numbering::kKeep &&
+                 (record.kind == RecordKind::kEpoch || !flush_kept)) {
+        flush_kept = flush_kept || record.kind == RecordKind::kFlush;
+        spool.push(record);
+      }
+    }
+  }
+
+  const UniqueFd file = open_file(out, O_WRONLY | O_CREAT | O_TRUNC);
+  std::array<std::byte, Segment::kHeaderBytes> header;
+  Segment::encode_header(identity, header);
+  std::vector<PackedRecord> packed;
+  CompactionResult result;
+  const auto write_out = [&] {
+    const std::uint64_t offset = Segment::kHeaderBytes + result.records * Segment::kRecordBytes;
+    if (auto error = write_at(file.get(), std::as_bytes(std::span(packed)), offset)) {
+      throw_os_error("write", out, error.value());
+    }
+    result.records += packed.size();
+    packed.clear();
+  };
+  std::uint64_t fresh = 0;
+  spool.drain([&](Record record) {
+    if (numbering == Numbering::kFresh) record.sequence = ++fresh;
+    result.last_sequence = record.sequence;
+    packed.push_back(pack(record, identity.salt));
+    if (packed.size() == kBatch) write_out();
+  });
+  write_out();
+  if (auto error = write_at(file.get(), header, 0)) throw_os_error("write", out, error.value());
+  if (auto error = sync_data(file.get())) throw_os_error("flush", out, error.value());
+  return result;
+}
+
+}  // namespace reprise::blk

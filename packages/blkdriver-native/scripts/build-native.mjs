@@ -1,0 +1,19 @@
+// Builds the Node addon with cmake-js and the headers it brings along; nothing is
+// downloaded. A second run compiles only what changed.
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const require = createRequire(import.meta.url);
+const cmakeJs = join(dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js');
+
+const result = spawnSync(
+  process.execPath,
+  [cmakeJs, 'build', '--out', 'build/addon', '--parallel', '2', '--log-level', 'error'],
+  { cwd: root, stdio: 'inherit' },
+);
+if (result.error) throw result.error;
+process.exitCode = result.status ?? 1;

@@ -1,0 +1,22 @@
+/**
+ * The virtual disk: a read-only base, copy-on-write overlays and an ordered dirty
+ * log, served over NBD to any client.
+ *
+ * @packageDocumentation
+ */
+export { BLOCK_SIZE } from './block.js';
+export type { BlockRuns } from './block.js';
+export { DirtyKind, readDirtyLog } from './dirty-log.js';
+export type { DirtyBatch, DirtyLogOptions } from './dirty-log.js';
+export { DiskView } from './disk-view.js';
+export { BlkError, BlkErrorCode } from './errors.js';
+export type { NbdServer } from './nbd-server.js';
+export { createOverlay, mergeOverlays, overlayBlocks, sealOverlayFrom } from './overlay.js';
+export { VirtualDisk } from './virtual-disk.js';
+export type {
+  DiskChain,
+  DiskFaults,
+  DriverStatistics,
+  OpenDiskOptions,
+  ServeOptions,
+} from './virtual-disk.js';
