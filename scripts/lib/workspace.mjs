@@ -87,7 +87,7 @@ function sourceStates() {
   const states = ['tsconfig.base.json', 'turbo.json', 'pnpm-lock.yaml'].map((name) => state(name));
   const visit = (directory) => {
     for (const entry of readdirSync(join(ROOT, directory), { withFileTypes: true })) {
-      if (NOT_SOURCES.has(entry.name)) continue;
+      if (NOT_SOURCES.has(entry.name) || entry.name.endsWith('.test.ts')) continue;
       const path = join(directory, entry.name);
       if (entry.isDirectory()) visit(path);
       else if (entry.isFile()) states.push(state(path));
