@@ -1,2 +1,3 @@
+export * from './cleanup-stack.js';
 export * from './find-program.js';
 export * from './owned-process.js';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { errorCodes, type ErrorCode } from '../errors.js';
+import { ancestorSchema, handoffMessageSchema } from '../lease/index.js';
 import { machineSchema, sha256Hex } from '../machine/index.js';
 
 /**
@@ -38,7 +39,10 @@ const meet = z.strictObject({
   target: sha256Hex,
   /** Snapshots that the source holds and the target descends from, newest first. */
   bases: z.array(sha256Hex).max(64),
-  token: z.int().min(0),
+  /** Whether the VM is to run at the destination once it was handed over. */
+  resume: z.boolean(),
+  /** What the source's lease says on contact: a handoff that was left in doubt is settled first. */
+  handoff: z.array(handoffMessageSchema).max(4),
   /** Bytes that the target occupies on the source, for the destination's space check. */
   occupiedBytes: count,
 });
@@ -49,7 +53,10 @@ const met = z.strictObject({
   /** Why the destination cannot run this machine; empty when it can. */
   obstacles: z.array(reason).max(16),
   freeBytes: count,
+  /** Whether the destination has heard of the VM at all. */
   known: z.boolean(),
+  /** The destination's lease, in answer. */
+  handoff: z.array(handoffMessageSchema).max(4),
   /** The destination already holds the target itself. */
   complete: z.boolean(),
 });
@@ -58,7 +65,6 @@ const plan = z.strictObject({
   base: sha256Hex,
   migration: z.uuid(),
   strategy: z.enum(['replay', 'ship']),
-  resume: z.boolean(),
   /** Milliseconds of the session, for the destination's deadlines; 0 without replay. */
   sessionMs: count,
 });
@@ -95,8 +101,6 @@ const proof = z.strictObject({
   broken: z.array(z.enum(['ram', 'disk', 'device'])).max(3),
 });
 
-const handoff = z.strictObject({ migration: z.uuid(), root: sha256Hex, token: z.int().min(1) });
-
 const resumed = z.strictObject({
   running: z.boolean(),
   /** Why the VM does not run although it was to; it is safe and suspended at the destination. */
@@ -107,6 +111,9 @@ const seed = z.strictObject({
   vm: z.uuid(),
   name,
   machine: machineSchema,
+  lineage: z.uuid(),
+  ancestors: z.array(ancestorSchema).max(32),
+  token: z.int().min(1),
   root: sha256Hex,
   parts: z
     .array(
@@ -126,9 +133,6 @@ const seedFrom = z.strictObject({
 });
 
 const seedDone = z.strictObject({ root: sha256Hex });
-
-const settle = z.strictObject({ vm: z.uuid(), migration: z.uuid() });
-const settled = z.strictObject({ state: z.enum(['unknown', 'prepared', 'owned']) });
 
 const failure = z.strictObject({
   code: z
@@ -181,12 +185,8 @@ export const messages = {
   leafDigests: bytes(42, 'source', 'digests', 16 * MiB - 1),
   leavesWanted: bytes(43, 'destination', 'digests', 4 * MiB),
 
-  prepared: { ...control(50, 'destination', handoff), content: handoff },
-  commit: { ...control(51, 'source', handoff), content: handoff },
-  owned: { ...control(52, 'destination', handoff), content: handoff },
+  handoff: { ...control(50, 'both', handoffMessageSchema), content: handoffMessageSchema },
   resumed: { ...control(53, 'destination', resumed), content: resumed },
-  settle: { ...control(54, 'source', settle), content: settle },
-  settled: { ...control(55, 'destination', settled), content: settled },
 
   seed: { ...control(60, 'source', seed), content: seed },
   seedFrom: { ...control(61, 'destination', seedFrom), content: seedFrom },

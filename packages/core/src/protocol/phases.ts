@@ -6,10 +6,9 @@ import type { MessageName } from './messages.js';
  * sees it first. Messages that may still be on their way when the other side moves on are allowed in
  * the next phase too.
  *
- *   greeting → meeting → ready ─┬→ replaying → residue → proving → handoff → resuming → over
+ *   greeting → meeting → ready ─┬→ replaying → residue → proving → handoff → over
  *                               │                 ↑ repairing ↵
- *                               ├→ seeding → over
- *                               └→ settling → handoff …
+ *                               └→ seeding → over
  */
 export type Phase =
   | 'greeting'
@@ -20,23 +19,21 @@ export type Phase =
   | 'proving'
   | 'repairing'
   | 'handoff'
-  | 'resuming'
   | 'seeding'
-  | 'settling'
   | 'over';
 
 type Row = Partial<Record<MessageName, Phase>>;
 
 export const transitions: Readonly<Record<Phase, Row>> = {
-  greeting: { hello: 'greeting', meet: 'meeting', seed: 'seeding', settle: 'settling' },
+  greeting: { hello: 'greeting', meet: 'meeting', seed: 'seeding' },
   meeting: { met: 'ready' },
-  ready: { bye: 'over', plan: 'residue', seed: 'seeding', inputLog: 'replaying' },
+  // A handoff that an earlier attempt left in doubt is settled here, before anything else.
+  ready: { handoff: 'ready', plan: 'residue', bye: 'over' },
   replaying: {
     replayProgress: 'replaying',
     replayReport: 'residue',
     residueStart: 'replaying',
     diskResidue: 'replaying',
-    ramResidue: 'replaying',
   },
   residue: {
     inputLog: 'replaying',
@@ -48,25 +45,22 @@ export const transitions: Readonly<Record<Phase, Row>> = {
     device: 'residue',
     root: 'proving',
   },
-  proving: { proof: 'handoff', prepared: 'handoff', leafDigests: 'repairing' },
+  proving: { proof: 'handoff' },
   repairing: {
-    leafDigests: 'repairing',
     leavesWanted: 'repairing',
+    residueStart: 'repairing',
     ramResidue: 'repairing',
     diskResidue: 'repairing',
     device: 'repairing',
     root: 'proving',
   },
   handoff: {
+    handoff: 'handoff',
     leafDigests: 'repairing',
     device: 'repairing',
-    prepared: 'handoff',
-    commit: 'handoff',
-    owned: 'resuming',
+    resumed: 'over',
   },
-  resuming: { resumed: 'over' },
   seeding: {
-    seed: 'seeding',
     seedFrom: 'seeding',
     seedSecret: 'seeding',
     seedBoot: 'seeding',
@@ -76,7 +70,6 @@ export const transitions: Readonly<Record<Phase, Row>> = {
     seedDone: 'seeding',
     bye: 'over',
   },
-  settling: { settled: 'settling', commit: 'handoff', meet: 'meeting', bye: 'over' },
   over: { bye: 'over' },
 };
 

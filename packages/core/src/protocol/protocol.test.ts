@@ -5,8 +5,16 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import type { Link } from '../link/index.js';
+import { parseMachine } from '../machine/index.js';
 
-import { Channel, messages, transitions, type MessageName, type Phase } from './index.js';
+import {
+  Channel,
+  messages,
+  transitions,
+  type Content,
+  type MessageName,
+  type Phase,
+} from './index.js';
 
 /** Two ends of a pipe in memory, counting what crosses it. */
 function pipe(): { near: Link; far: Link; crossed: { there: number; back: number } } {
@@ -29,6 +37,34 @@ function pipe(): { near: Link; far: Link; crossed: { there: number; back: number
 
 const self = { software: 'reprise test', host: randomUUID() };
 
+const meeting: Content<'meet'> = {
+  vm: randomUUID(),
+  name: 'desk',
+  machine: parseMachine({
+    version: 1,
+    hypervisor: 'qemu',
+    accelerator: 'tcg',
+    memoryMiB: 128,
+    diskBytes: 4096,
+    boot: { kind: 'firmware' },
+    clockBase: '2026-01-01T00:00:00',
+    seed: 1,
+  }),
+  target: 'a'.repeat(64),
+  bases: ['b'.repeat(64)],
+  resume: true,
+  handoff: [],
+  occupiedBytes: 1,
+};
+
+const answer: Content<'met'> = {
+  obstacles: [],
+  freeBytes: 1,
+  known: true,
+  complete: false,
+  handoff: [],
+};
+
 async function channels() {
   const { near, far, crossed } = pipe();
   const [source, destination] = await Promise.all([
@@ -41,10 +77,10 @@ async function channels() {
 describe('a channel', () => {
   test('counts every byte that crosses the link, by class and direction, alike on both sides', async () => {
     const { source, destination, crossed } = await channels();
-    await source.send('settle', { vm: randomUUID(), migration: randomUUID() });
-    await destination.receive('settle');
-    await destination.send('settled', { state: 'unknown' });
-    await source.receive('settled');
+    await source.send('meet', meeting);
+    expect(await destination.receive('meet')).toEqual({ name: 'meet', content: meeting });
+    await destination.send('met', answer);
+    expect(await source.receive('met')).toEqual({ name: 'met', content: answer });
     expect(source.bytes.sent).toBe(crossed.there);
     expect(source.bytes.received).toBe(crossed.back);
     expect(destination.bytes.sent).toBe(source.bytes.received);
@@ -62,9 +98,9 @@ describe('a channel', () => {
 
   test('refuses a message from the side that may not send it', async () => {
     const { destination } = await channels();
-    await expect(
-      destination.send('settle', { vm: randomUUID(), migration: randomUUID() }),
-    ).rejects.toMatchObject({ code: 'PROTOCOL_VIOLATION' });
+    await expect(destination.send('meet', meeting)).rejects.toMatchObject({
+      code: 'PROTOCOL_VIOLATION',
+    });
   });
 
   test("throws the peer's error with its words", async () => {
@@ -79,9 +115,9 @@ describe('a channel', () => {
   test('bounds a frame before it reads it', async () => {
     const { destination, rawToDestination } = await channels();
     const header = Buffer.alloc(4);
-    header.writeUInt32BE(((messages.settle.type << 24) | (messages.settle.maxBytes + 1)) >>> 0);
+    header.writeUInt32BE(((messages.meet.type << 24) | (messages.meet.maxBytes + 1)) >>> 0);
     rawToDestination.stream.write(header);
-    await expect(destination.receive('settle')).rejects.toMatchObject({ code: 'FRAME_TOO_LARGE' });
+    await expect(destination.receive('meet')).rejects.toMatchObject({ code: 'FRAME_TOO_LARGE' });
   });
 
   test('says that the link closed when it closes between two messages', async () => {
@@ -116,7 +152,7 @@ describe('a channel', () => {
       fc.asyncProperty(fc.uint8Array({ minLength: 4, maxLength: 200 }), async (junk) => {
         const { destination, rawToDestination } = await channels();
         rawToDestination.stream.end(junk);
-        const outcome = await destination.receive('meet', 'seed', 'settle').then(
+        const outcome = await destination.receive('meet', 'seed').then(
           () => 'message',
           (error: unknown) => (error as { code: string }).code,
         );

@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 
@@ -36,7 +36,7 @@ async function prepare(qmp: QmpClient): Promise<void> {
   });
 }
 
-/** Saves the device state of a paused guest to `file`, durably. */
+/** Saves the device state of a paused guest, durably: when `file` exists, it is complete. */
 export async function saveDeviceState(
   qmp: QmpClient,
   socketPath: string,
@@ -44,6 +44,7 @@ export async function saveDeviceState(
   signal?: AbortSignal,
 ): Promise<void> {
   await prepare(qmp);
+  const partial = `${file}.partial`;
   const server = createServer();
   await rm(socketPath, { force: true });
   try {
@@ -53,11 +54,12 @@ export async function saveDeviceState(
     });
     await new Promise<void>((resolve) => server.listen(socketPath, resolve));
     const ended = migrationEnd(qmp, 'saving the device state', signal);
-    const written = accepted.then((socket) => pipeline(socket, createWriteStream(file)));
+    const written = accepted.then((socket) => pipeline(socket, createWriteStream(partial)));
     await qmp.execute('migrate', { uri: `unix:${socketPath}` });
     const [status] = await Promise.all([ended, written]);
     if (status !== 'completed') throw await failure(qmp, 'SUSPEND_FAILED', 'saved');
-    await syncFile(file);
+    await syncFile(partial);
+    await rename(partial, file);
   } finally {
     server.close();
     await rm(socketPath, { force: true });

@@ -1,2 +1,3 @@
+export { obstaclesToRun, qemuCapabilities, type QemuCapabilities } from './capabilities.js';
 export { probeAccelerator, type Accelerator, type ProbeResult } from './probe.js';
 export { QEMU_PACKAGE, QEMU_PROGRAM, QemuHypervisor } from './qemu.js';

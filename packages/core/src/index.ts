@@ -1,0 +1,66 @@
+/**
+ * reprise for integrators: keep VMs in a store, run them, and move them between hosts over thin links.
+ *
+ * Start with {@link openStore} and {@link startVm}; {@link seed} a base to another host once, then
+ * {@link migrate} as often as you like. The other host answers with {@link receive}.
+ *
+ * @packageDocumentation
+ */
+export { errorCodes, RepriseError, type ErrorCode } from './errors.js';
+export {
+  machineDigest,
+  machineSchema,
+  parseMachine,
+  type Machine,
+  type MachineInput,
+} from './machine/index.js';
+export {
+  obstaclesToRun,
+  probeAccelerator,
+  qemuCapabilities,
+  type Accelerator,
+  type ProbeResult,
+  type QemuCapabilities,
+} from './hypervisor/index.js';
+export {
+  encodePng,
+  keystroke,
+  keysym,
+  RfbClient,
+  type Frame,
+  type KeyName,
+  type RfbClientOptions,
+} from './console/index.js';
+export { readInputLog, type InputLog } from './input/index.js';
+export { type HandoffState, type Lease } from './lease/index.js';
+export {
+  connectUnix,
+  listenUnix,
+  parseAddress,
+  parseRate,
+  type Address,
+  type Link,
+  type SshOptions,
+} from './link/index.js';
+export { stdioLink } from './link/stdio-link.js';
+export { byteClasses, type ByteClass, type ByteTotals } from './protocol/index.js';
+export {
+  openStore,
+  resolveHome,
+  type Snapshot,
+  type SnapshotStore,
+  type Verification,
+  type VmDescription,
+  type VmRecord,
+} from './snapshot/index.js';
+export {
+  discardSession,
+  screenshotVm,
+  startVm,
+  suspendVm,
+  vmStatus,
+  type StartVmOptions,
+  type VmStatus,
+} from './supervisor/index.js';
+export * from './migration/index.js';
+export { SOFTWARE } from './version.js';

@@ -1,0 +1,7 @@
+export { migrate, type MigrateOptions } from './migrate.js';
+export type { Plan } from './plan.js';
+export { stages, type MigrationProgress, type OnProgress, type Stage } from './progress.js';
+export { receive, type ReceiveOptions } from './receive.js';
+export { migrationReportSchema, type MigrationReport } from './report.js';
+export { seed, type SeedOptions, type SeedProgress, type SeedReport } from './seed-source.js';
+export type { SourceOutcome } from './source.js';

@@ -1,0 +1,60 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { planMigration, type PlanFacts } from './plan.js';
+
+const facts: PlanFacts = {
+  wanted: 'auto',
+  noReplayBecause: undefined,
+  logBytes: 1_000,
+  replaySeconds: 60,
+  shipBytes: 500_000,
+  unexplainedBytes: 400_000,
+  exchangeBytes: 20_000,
+  bytesPerSecond: 625_000,
+};
+
+describe('the plan', () => {
+  test('replays when that is expected to save bytes', () => {
+    expect(planMigration(facts)).toMatchObject({ strategy: 'replay' });
+  });
+
+  test('ships when the log and the digests would cost more than a replay saves', () => {
+    expect(planMigration({ ...facts, unexplainedBytes: 50_000 })).toMatchObject({
+      strategy: 'ship',
+      reason: expect.stringContaining('cost 21.0 kB'),
+    });
+  });
+
+  test('does what the operator asks', () => {
+    expect(planMigration({ ...facts, wanted: 'ship' }).strategy).toBe('ship');
+    expect(planMigration({ ...facts, unexplainedBytes: 0, wanted: 'replay' }).strategy).toBe(
+      'replay',
+    );
+  });
+
+  test('says why when replay is impossible, even if it was asked for', () => {
+    const plan = planMigration({
+      ...facts,
+      wanted: 'replay',
+      noReplayBecause: 'no input was recorded',
+    });
+    expect(plan).toMatchObject({ strategy: 'ship', reason: 'no input was recorded' });
+  });
+
+  test('left to itself never expects to send more than shipping would', () => {
+    const bytes = fc.integer({ min: 0, max: 1e9 });
+    fc.assert(
+      fc.property(bytes, bytes, bytes, bytes, (logBytes, exchangeBytes, ship, unexplained) => {
+        const plan = planMigration({
+          ...facts,
+          logBytes,
+          exchangeBytes,
+          shipBytes: Math.max(ship, unexplained),
+          unexplainedBytes: unexplained,
+        });
+        expect(plan[plan.strategy].bytes).toBeLessThanOrEqual(plan.ship.bytes);
+      }),
+    );
+  });
+});

@@ -1,0 +1,126 @@
+import { overlayBlocks } from '@reprise/blkdriver-native';
+import { fileImage, type Differ, type PageRuns, type State } from '@reprise/differ';
+
+import { RfbClient } from '../console/index.js';
+import { describeError } from '../errors.js';
+import { RecordedGaps, replayInput, type InputLog, type ReplayReport } from '../input/index.js';
+import type { Content } from '../protocol/index.js';
+import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
+import { bootFilesOf, PoweredVm, runtimeDirectory } from '../supervisor/index.js';
+
+import { diskImage } from './images.js';
+
+export interface ReplayOptions {
+  readonly store: SnapshotStore;
+  readonly differ: Differ;
+  readonly base: Snapshot;
+  readonly log: InputLog;
+  /** Names the scratch copy; a migration replays once. */
+  readonly migration: string;
+  /** Ends the replay early; what it produced so far still counts. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (events: number, eventsTotal: number, sessionMs: number) => void;
+}
+
+/** What a replay left: its state, to look for content in, and how it went. Dispose it to free the copy. */
+export interface Replayed extends AsyncDisposable {
+  readonly report: Content<'replayReport'>;
+  /** Undefined when the replay produced nothing that can be read. */
+  readonly produced:
+    | {
+        readonly state: State;
+        readonly changed: { readonly ram: PageRuns; readonly disk: PageRuns };
+      }
+    | undefined;
+}
+
+/**
+ * Runs the base again under the session's input, on a copy of its own, with every side effect gated. It
+ * never throws for what the guest does: a replay that fails is reported, and costs bytes.
+ */
+export async function replaySession(options: ReplayOptions): Promise<Replayed> {
+  const { store, base, migration } = options;
+  const dispose = () => store.discardWorkingCopy(base.vm, migration);
+  try {
+    await dispose();
+    const report = await run(options);
+    return { report, produced: await whatItProduced(options), [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    const report = failed(describeError(error));
+    return { report, produced: undefined, [Symbol.asyncDispose]: dispose };
+  }
+}
+
+async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
+  const { store, base, log, migration, signal } = options;
+  const machine = await store.machine(base.vm);
+  const copy = await store.createWorkingCopy(base.vm, {
+    from: base.root,
+    scratch: migration,
+    signal,
+  });
+  const { resumeFrom, ram } = copy.paths;
+  if (resumeFrom === undefined) throw new Error('a snapshot has no device state');
+  await using powered = await PoweredVm.start({
+    machine,
+    boot: await bootFilesOf(store, machine),
+    ramFile: ram,
+    chain: copy.disk,
+    deviceState: resumeFrom,
+    runDirectory: runtimeDirectory(store.home, `${base.vm}\0${migration}`),
+    gate: 'closed',
+    signal,
+  });
+  // The client outlives the replay: closing it would lift keys that the session left pressed.
+  await using display = await RfbClient.connect(powered.vm.display, { signal });
+  await powered.vm.resume();
+  const report = await replayInput({
+    display,
+    log,
+    pacing: new RecordedGaps(),
+    guestProgress: () => powered.vm.progress(),
+    signal,
+    onProgress: ({ events, totalEvents, sessionMs }) => {
+      options.onProgress(events, totalEvents, sessionMs);
+    },
+  });
+  await powered.vm.pause();
+  await powered.vm.quit();
+  await powered.disk.close();
+  return asContent(report);
+}
+
+async function whatItProduced({ store, differ, base, migration }: ReplayOptions) {
+  const copy = await store.workingCopy(base.vm, migration);
+  if (copy === undefined) return undefined;
+  const state: State = {
+    ram: await fileImage(copy.paths.ram),
+    disk: await diskImage({
+      base: copy.disk.base,
+      layers: [...copy.disk.layers, copy.disk.overlay],
+    }),
+  };
+  const ram = await differ.compare(await fileImage(base.paths.ram), state.ram);
+  return { state, changed: { ram, disk: await overlayBlocks([copy.disk.overlay]) } };
+}
+
+function asContent(report: ReplayReport): Content<'replayReport'> {
+  const outcomes = { complete: 'complete', aborted: 'aborted', 'display-lost': 'failed' } as const;
+  return {
+    outcome: outcomes[report.outcome],
+    pacing: report.pacing,
+    ...(report.failure === undefined ? {} : { reason: report.failure }),
+    events: report.events,
+    anchors: report.anchors,
+    anchorsMissed: report.anchorsMissed,
+    seconds: report.seconds,
+    sessionSeconds: report.sessionSeconds,
+  };
+}
+
+function failed(reason: string): Content<'replayReport'> {
+  return {
+    ...{ outcome: 'failed', pacing: 'none', reason, events: 0, anchors: 0, anchorsMissed: 0 },
+    ...{ seconds: 0, sessionSeconds: 0 },
+  };
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+
+import { byteClasses } from '../protocol/index.js';
+
+/** What a migration did, kept in the store of both hosts and printed as the closing table. */
+
+const count = z.int().min(0);
+const seconds = z.number().min(0);
+
+const byClass = Object.fromEntries(
+  byteClasses.map((name) => [name, z.strictObject({ sent: count, received: count })]),
+) as Record<(typeof byteClasses)[number], z.ZodObject<{ sent: z.ZodInt; received: z.ZodInt }>>;
+
+export const bytesSchema = z.strictObject({
+  total: count,
+  sent: count,
+  received: count,
+  byClass: z.strictObject(byClass),
+});
+
+const travelled = z.strictObject({
+  zero: count,
+  base: count,
+  twin: count,
+  replay: count,
+  delta: count,
+});
+
+export const migrationReportSchema = z.strictObject({
+  version: z.literal(1),
+  migration: z.uuid(),
+  vm: z.uuid(),
+  name: z.string(),
+  side: z.enum(['source', 'destination']),
+  peer: z.string(),
+  startedAt: z.iso.datetime(),
+  base: z.string(),
+  target: z.string(),
+  strategy: z.enum(['replay', 'ship']),
+  reason: z.string(),
+  /** Every byte on the link, as this side counted it. */
+  bytes: bytesSchema,
+  /** How the changed pages travelled. */
+  pages: z.strictObject({ ram: travelled, disk: travelled }),
+  /** Pages and blocks whose content had to be sent. */
+  residue: z.strictObject({ ramPages: count, diskBlocks: count }),
+  /** Blocks that went ahead while the destination replayed. */
+  shippedAhead: count,
+  replay: z
+    .strictObject({
+      outcome: z.string(),
+      pacing: z.string(),
+      events: count,
+      anchors: count,
+      anchorsMissed: count,
+      seconds,
+      sessionSeconds: seconds,
+      reason: z.string().optional(),
+    })
+    .optional(),
+  /** Pages that were sent again because the first proof failed. */
+  repairedPages: count,
+  seconds: z.strictObject({
+    plan: seconds,
+    replay: seconds,
+    residue: seconds,
+    prove: seconds,
+    handoff: seconds,
+    total: seconds,
+  }),
+  /** Whether the VM runs at the destination now. */
+  resumed: z.boolean(),
+  /** What did not go as planned, for a person. */
+  notes: z.array(z.string()),
+});
+export type MigrationReport = z.infer<typeof migrationReportSchema>;

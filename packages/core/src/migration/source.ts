@@ -1,0 +1,457 @@
+import { readFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+
+import { BLOCK_SIZE } from '@reprise/blkdriver-native';
+import {
+  compress,
+  countPages,
+  type Differ,
+  type PageRuns,
+  type ResidueFrame,
+  type ResiduePlan,
+} from '@reprise/differ';
+
+import { RepriseError, throwIfCancelled } from '../errors.js';
+import { packInputLog, sealBlob } from '../input/index.js';
+import type { Channel, Content } from '../protocol/index.js';
+import type { Snapshot, SnapshotStore, VmRecord } from '../snapshot/index.js';
+
+import { contentIndexOf } from './content-index.js';
+import { lastWrittenFirst } from './dirty-order.js';
+import { HandoffExchange } from './handoff-exchange.js';
+import { planMigration, type Plan } from './plan.js';
+import type { OnProgress, Stage } from './progress.js';
+import { sendRepair } from './repair.js';
+import type { MigrationReport } from './report.js';
+import { unionRuns } from './runs.js';
+import { readSessionInput, replaySeconds, sessionMs, type SessionInput } from './session-log.js';
+import { Stopwatch } from './stopwatch.js';
+import { changeBetween, lineOf, type Change } from './target.js';
+
+/** The purpose under which an input log is sealed for the link. */
+export const LOG_PURPOSE = 'migration input log';
+/** The zstd level of a residue: the link is what is slow. */
+const RESIDUE_LEVEL = 19;
+const MAX_REPAIRS = 3;
+
+export interface SourceOptions {
+  readonly store: SnapshotStore;
+  readonly differ: Differ;
+  readonly name: string;
+  readonly channel: Channel;
+  readonly strategy: 'auto' | 'replay' | 'ship';
+  readonly resume: boolean;
+  readonly dryRun: boolean;
+  /** What the link carries, where it is known. */
+  readonly bytesPerSecond: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: OnProgress;
+}
+
+/** What came of it: a report, or, for a dry run, the plan alone. */
+export type SourceOutcome =
+  | { readonly kind: 'migrated'; readonly report: MigrationReport; readonly plan: Plan }
+  | {
+      readonly kind: 'planned';
+      readonly plan: Plan;
+      readonly base: string;
+      readonly target: string;
+    }
+  /** An earlier migration had only its last word missing; it has been said. */
+  | { readonly kind: 'settled'; readonly target: string };
+
+/** The source's side of one migration, from the greeting to the last word. */
+export async function runSource(options: SourceOptions): Promise<SourceOutcome> {
+  return await new SourceMigration(options).run();
+}
+
+type Timed = 'plan' | 'replay' | 'residue' | 'prove' | 'handoff';
+
+interface Prepared {
+  readonly base: Snapshot;
+  readonly change: Change;
+  readonly residue: ResiduePlan;
+  readonly input: SessionInput;
+  readonly sealedLog: Uint8Array | undefined;
+  readonly device: Uint8Array;
+  readonly plan: Plan;
+}
+
+const NO_PAGES: PageRuns = new BigUint64Array(0);
+
+class SourceMigration {
+  readonly #o: SourceOptions;
+  readonly #handoff: HandoffExchange;
+  readonly #watch = new Stopwatch<Timed>();
+  readonly #startedAt = new Date().toISOString();
+  readonly #notes: string[] = [];
+  readonly #pages = { ram: noPages(), disk: noPages() };
+  #replay: Content<'replayReport'> | undefined;
+  #shippedAhead: PageRuns[] = [];
+  #repairedPages = 0;
+
+  constructor(options: SourceOptions) {
+    this.#o = options;
+    this.#handoff = new HandoffExchange(options.store.lease, options.name, options.channel);
+  }
+
+  async run(): Promise<SourceOutcome> {
+    const { store, name, channel } = this.#o;
+    const [vm, head] = [await store.vm(name), await this.#head()];
+    const met = await this.#meet(vm, head);
+    if (await this.#settle(met)) {
+      await channel.send('bye', {});
+      return { kind: 'settled', target: head.root };
+    }
+    const base = await this.#commonBase(met, head);
+    const prepared = await this.#watch.time('plan', () => this.#prepare(head, base));
+    await using _residue = prepared.residue;
+    if (this.#o.dryRun) {
+      await channel.send('bye', {});
+      return { kind: 'planned', plan: prepared.plan, base: base.root, target: head.root };
+    }
+    const migration = await this.#offer(head.root);
+    let resumed: boolean;
+    try {
+      await this.#transfer(prepared, head, migration);
+      resumed = await this.#watch.time('handoff', () => this.#handOver());
+    } catch (error) {
+      await this.#takeBack();
+      throw error;
+    }
+    await store.recordPeer(name, channel.peer.host, head.root, channel.peerName);
+    return {
+      kind: 'migrated',
+      plan: prepared.plan,
+      report: this.#report(vm, head, prepared, migration, resumed),
+    };
+  }
+
+  async #head(): Promise<Snapshot> {
+    const { store, name } = this.#o;
+    const head = await store.head(name);
+    if (head !== undefined) return head;
+    throw new RepriseError(
+      'NO_COMMON_BASE',
+      `'${name}' has never been suspended, so there is no state to move. Start it, suspend it, and seed it to the destination.`,
+    );
+  }
+
+  async #meet(vm: VmRecord, head: Snapshot): Promise<Content<'met'>> {
+    const { store, name, channel } = this.#o;
+    this.#tell('meet', `meeting ${channel.peerName}`);
+    const line = await lineOf(store, name, head);
+    await channel.send('meet', {
+      vm: vm.id,
+      name,
+      machine: await store.machine(name),
+      target: head.root,
+      bases: line.slice(1, 65).map((snapshot) => snapshot.root),
+      resume: this.#o.resume,
+      handoff: await this.#handoff.contact(),
+      occupiedBytes:
+        line.reduce((sum, { manifest }) => sum + (manifest.changed?.diskBlocks ?? 0), 0) *
+        BLOCK_SIZE,
+    });
+    const { content } = await channel.receive('met');
+    return content;
+  }
+
+  /** Finishes what an earlier attempt left between release and ownership. True when that was all. */
+  async #settle(met: Content<'met'>): Promise<boolean> {
+    await this.#handoff.send(await this.#handoff.hear(met.handoff));
+    while ((await this.#handoff.state()).kind === 'released') await this.#handoff.next();
+    const state = await this.#handoff.state();
+    if (state.kind === 'holds' || state.kind === 'offering') return false;
+    return true;
+  }
+
+  async #commonBase(met: Content<'met'>, head: Snapshot): Promise<Snapshot> {
+    const { store, name, channel } = this.#o;
+    if (met.obstacles.length > 0) {
+      throw new RepriseError(
+        'INCOMPATIBLE_PEER',
+        `${channel.peerName} cannot take '${name}': ${met.obstacles.join('; ')}. Remove the obstacle there, then migrate again.`,
+        { context: { obstacles: met.obstacles } },
+      );
+    }
+    if (met.complete) return head;
+    if (met.base === undefined) {
+      const why = met.known ? 'holds no snapshot of it that this host has too' : 'does not know it';
+      throw new RepriseError(
+        'NO_COMMON_BASE',
+        `${channel.peerName} ${why}. Send it a base first: reprise seed ${name} ${channel.peerName}`,
+      );
+    }
+    return await store.snapshot(name, met.base);
+  }
+
+  /** Everything that can be known before the first byte of state travels. */
+  async #prepare(head: Snapshot, base: Snapshot): Promise<Prepared> {
+    const { store, differ, name, signal } = this.#o;
+    const options = signal === undefined ? {} : { signal };
+    this.#tell('plan', 'finding what changed');
+    const change = await changeBetween(differ, base, head, signal);
+    const indexPath = await contentIndexOf(differ, base, {
+      ...options,
+      onProgress: (done, total) => {
+        this.#tell('plan', 'indexing the base', done, total);
+      },
+    });
+    this.#tell('plan', 'finding what the base explains');
+    const residue = await differ.planResidue({ ...change, indexPath, ...options });
+    const reference = await readFile(base.paths.device);
+    const device = await compress(await readFile(head.paths.device), { reference });
+    const line = await lineOf(store, name, head);
+    const sessions = line
+      .slice(
+        0,
+        line.findIndex((s) => s.root === base.root),
+      )
+      .reverse();
+    const input = await readSessionInput(store, name, sessions);
+    const sealedLog =
+      'log' in input
+        ? sealBlob(await store.secret(name), LOG_PURPOSE, packInputLog(input.log))
+        : undefined;
+    this.#tell('plan', 'estimating');
+    const estimate = await residue.estimateBytes(options);
+    const unknown = residue.counts.ram.unknown + residue.counts.disk.unknown;
+    const plan = planMigration({
+      wanted: this.#o.strategy,
+      noReplayBecause: 'because' in input ? input.because : undefined,
+      logBytes: sealedLog?.length ?? 0,
+      replaySeconds: 'log' in input ? replaySeconds(input.log) : 0,
+      shipBytes: estimate.ramBytes + estimate.diskBytes + device.length,
+      unexplainedBytes: estimate.ramBytes + estimate.diskBytes,
+      exchangeBytes: residue.questions.length + unknown / 8,
+      bytesPerSecond: this.#o.bytesPerSecond,
+    });
+    if (this.#o.strategy === 'replay' && plan.strategy === 'ship') {
+      this.#notes.push(`No replay: ${plan.reason}.`);
+    }
+    return { base, change, residue, input, sealedLog, device, plan };
+  }
+
+  /** Opens the handoff, or goes on with the one that an interrupted attempt left open. */
+  async #offer(root: string): Promise<string> {
+    const peer = this.#o.channel.peer.host;
+    const state = await this.#handoff.state();
+    if (state.kind === 'offering') {
+      if (state.offer.root === root && state.offer.peer === peer) return state.offer.migration;
+      await this.#handoff.apply({ type: 'cancel' });
+    }
+    const migration = randomUUID();
+    await this.#handoff.apply({ type: 'begin', migration, root, peer });
+    return migration;
+  }
+
+  async #transfer(prepared: Prepared, head: Snapshot, migration: string): Promise<void> {
+    const { channel } = this.#o;
+    const { input, plan, base, sealedLog } = prepared;
+    const replays = plan.strategy === 'replay' && 'log' in input && sealedLog !== undefined;
+    await channel.send('plan', {
+      base: base.root,
+      migration,
+      strategy: plan.strategy,
+      sessionMs: replays ? Math.round(sessionMs(input.log)) : 0,
+    });
+    let known: Uint8Array | undefined;
+    if (replays) {
+      await this.#watch.time('replay', () => this.#race(prepared, sealedLog));
+      if (this.#replay?.outcome !== 'failed') known = await this.#ask(prepared);
+    }
+    await this.#watch.time('residue', () => this.#sendResidue(prepared, known));
+    await this.#watch.time('prove', () => this.#prove(prepared, head));
+  }
+
+  /**
+   * The destination replays; meanwhile the blocks that the session wrote go ahead, the last written
+   * first. Ends with the destination's report.
+   */
+  async #race(prepared: Prepared, sealedLog: Uint8Array): Promise<void> {
+    const { channel, signal } = this.#o;
+    await channel.send('inputLog', sealedLog);
+    const over = new AbortController();
+    const shipping = this.#shipAhead(prepared, over.signal);
+    try {
+      for (;;) {
+        const message = await channel.receive('replayProgress', 'replayReport');
+        if (message.name === 'replayReport') {
+          this.#replay = message.content;
+          break;
+        }
+        const { events, eventsTotal } = message.content;
+        this.#tell('replay', 'the destination replays', events, eventsTotal);
+      }
+    } finally {
+      over.abort();
+      await shipping;
+    }
+    throwIfCancelled(signal);
+    this.#noteReplay(this.#replay);
+  }
+
+  async #shipAhead({ change, residue }: Prepared, over: AbortSignal): Promise<void> {
+    const { channel, signal } = this.#o;
+    const diskOrder = await lastWrittenFirst(change.overlays, change.target.disk.sizeBytes, signal);
+    const frames = residue.encode({ spaces: ['disk'], diskOrder, level: RESIDUE_LEVEL });
+    let started = false;
+    for await (const frame of frames) {
+      if (over.aborted) break;
+      if (!started) await channel.send('residueStart', {});
+      started = true;
+      await channel.send('diskResidue', frame.bytes);
+      this.#count(frame);
+      this.#shippedAhead.push(frame.covered);
+    }
+  }
+
+  /** Asks which of the unexplained pages the replay has produced. */
+  async #ask({ residue }: Prepared): Promise<Uint8Array> {
+    const { channel } = this.#o;
+    this.#tell('residue', 'comparing with the replay');
+    await channel.send('questions', residue.questions);
+    return (await channel.receive('answers')).content;
+  }
+
+  async #sendResidue(prepared: Prepared, known: Uint8Array | undefined): Promise<void> {
+    const { channel, signal } = this.#o;
+    const { residue, change, device } = prepared;
+    const total = residue.counts.ram.unknown + residue.counts.disk.unknown;
+    let done = 0;
+    await channel.send('residueStart', {});
+    const frames = residue.encode({
+      level: RESIDUE_LEVEL,
+      applied: { ram: NO_PAGES, disk: unionRuns(this.#shippedAhead) },
+      diskOrder: await lastWrittenFirst(change.overlays, change.target.disk.sizeBytes, signal),
+      ...(known === undefined ? {} : { known }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    for await (const frame of frames) {
+      await channel.send(frame.space === 'ram' ? 'ramResidue' : 'diskResidue', frame.bytes);
+      this.#count(frame);
+      done += frame.counts.delta + frame.counts.replay;
+      this.#tell('residue', 'sending what still differs', Math.min(done, total), total);
+    }
+    await channel.send('device', device);
+  }
+
+  /** The destination computes the root of what it holds; what does not prove is sent again. */
+  async #prove(prepared: Prepared, head: Snapshot): Promise<void> {
+    const { channel, differ } = this.#o;
+    const { ram, disk, device } = head.manifest;
+    for (let attempt = 0; ; attempt++) {
+      this.#tell('prove', 'proving');
+      await channel.send('root', {
+        root: head.root,
+        ramRoot: ram.root,
+        diskRoot: disk.root,
+        deviceDigest: device.sha256,
+        deviceBytes: device.sizeBytes,
+        createdAt: head.manifest.createdAt,
+      });
+      const { content } = await channel.receive('proof');
+      if (content.equal) return;
+      if (attempt === MAX_REPAIRS) {
+        throw new RepriseError(
+          'PROOF_FAILED',
+          `The state at ${channel.peerName} does not prove equal after ${String(MAX_REPAIRS)} repairs (${content.broken.join(', ')}). Nothing was handed over. Run reprise verify on both hosts.`,
+        );
+      }
+      this.#notes.push(
+        `The first proof failed (${content.broken.join(', ')}); the pages were sent again.`,
+      );
+      this.#repairedPages += await sendRepair({
+        ...{ channel, differ, head, target: prepared.change.target, broken: content.broken },
+      });
+    }
+  }
+
+  /** From the destination's `prepared` on: release, wait for `owned`, hear whether it runs. */
+  async #handOver(): Promise<boolean> {
+    const { channel } = this.#o;
+    this.#tell('handoff', 'handing over');
+    do await this.#handoff.next();
+    while ((await this.#handoff.state()).kind !== 'copy');
+    this.#tell('resume', this.#o.resume ? 'resuming at the destination' : 'done');
+    const { content } = await channel.receive('resumed');
+    if (content.reason !== undefined) this.#notes.push(content.reason);
+    await channel.send('bye', {});
+    return content.running;
+  }
+
+  /** Before the commit point a failure costs nothing: the VM stays here. */
+  async #takeBack(): Promise<void> {
+    if ((await this.#handoff.state()).kind !== 'offering') return;
+    await this.#o.store.lease.apply(this.#o.name, { type: 'cancel' });
+  }
+
+  #count({ space, counts }: ResidueFrame): void {
+    const sums = this.#pages[space];
+    for (const kind of ['zero', 'base', 'twin', 'replay', 'delta'] as const) {
+      sums[kind] += counts[kind];
+    }
+  }
+
+  #noteReplay(report: Content<'replayReport'> | undefined): void {
+    if (report === undefined) return;
+    if (report.outcome !== 'complete') {
+      this.#notes.push(
+        `The replay ended early (${report.reason ?? report.outcome}); what it missed was shipped.`,
+      );
+    }
+    if (report.anchorsMissed > 0) {
+      this.#notes.push(
+        `${String(report.anchorsMissed)} of ${String(report.anchors)} recorded screens did not appear in the replay.`,
+      );
+    }
+  }
+
+  #tell(stage: Stage, text: string, done?: number, total?: number): void {
+    this.#o.onProgress({
+      ...{ stage, text, bytes: this.#o.channel.bytes },
+      ...(done === undefined || total === undefined ? {} : { done, total }),
+    });
+  }
+
+  #report(
+    vm: VmRecord,
+    head: Snapshot,
+    prepared: Prepared,
+    migration: string,
+    resumed: boolean,
+  ): MigrationReport {
+    const { channel, name } = this.#o;
+    const seconds = (stage: Timed) => this.#watch.of(stage);
+    return {
+      version: 1,
+      ...{ migration, vm: vm.id, name, side: 'source', peer: channel.peerName },
+      startedAt: this.#startedAt,
+      base: prepared.base.root,
+      target: head.root,
+      strategy: prepared.plan.strategy,
+      reason: prepared.plan.reason,
+      bytes: channel.bytes,
+      pages: this.#pages,
+      residue: { ramPages: this.#pages.ram.delta, diskBlocks: this.#pages.disk.delta },
+      shippedAhead: countPages(unionRuns(this.#shippedAhead)),
+      ...(this.#replay === undefined ? {} : { replay: this.#replay }),
+      repairedPages: this.#repairedPages,
+      seconds: {
+        plan: seconds('plan'),
+        replay: seconds('replay'),
+        residue: seconds('residue'),
+        prove: seconds('prove'),
+        handoff: seconds('handoff'),
+        total: this.#watch.total,
+      },
+      resumed,
+      notes: this.#notes,
+    };
+  }
+}
+
+function noPages() {
+  return { zero: 0, base: 0, twin: 0, replay: 0, delta: 0 };
+}

@@ -1,0 +1,187 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { sealOverlayFrom } from '@reprise/blkdriver-native';
+import {
+  decompress,
+  type Answers,
+  type Differ,
+  type PageRuns,
+  type ResidueApplier,
+  type Space,
+  type State,
+} from '@reprise/differ';
+
+import { RepriseError } from '../errors.js';
+import {
+  copySparse,
+  type Incoming,
+  type Snapshot,
+  type SnapshotStore,
+  type StateDigests,
+} from '../snapshot/index.js';
+
+import { stateOf } from './images.js';
+import type { Replayed } from './replay.js';
+import { unionRuns } from './runs.js';
+
+/** A device state is display memory and registers; no honest one is larger. */
+const MAX_DEVICE_BYTES = 1024 * 1024 * 1024;
+const NO_PAGES: PageRuns = new BigUint64Array(0);
+
+/**
+ * Where the destination puts the target together: a copy of the base's RAM that is patched, and a
+ * sparse file of the blocks that changed. The replayed VM is only ever read; nothing here runs.
+ */
+export class Staging {
+  readonly incoming: Incoming;
+  readonly #store: SnapshotStore;
+  readonly #differ: Differ;
+  readonly #base: Snapshot;
+  readonly #baseState: State;
+  #applier: ResidueApplier | undefined;
+  #applied = { ram: NO_PAGES, disk: NO_PAGES };
+  #replayed: Replayed | undefined;
+  #answers: Answers | undefined;
+
+  private constructor(
+    store: SnapshotStore,
+    differ: Differ,
+    base: Snapshot,
+    baseState: State,
+    incoming: Incoming,
+  ) {
+    this.#store = store;
+    this.#differ = differ;
+    this.#base = base;
+    this.#baseState = baseState;
+    this.incoming = incoming;
+  }
+
+  /** Starts from a fresh copy of `base`; what an earlier attempt staged is dropped. */
+  static async open(
+    store: SnapshotStore,
+    differ: Differ,
+    base: Snapshot,
+    target: string,
+  ): Promise<Staging> {
+    await store.discardIncoming(base.vm, target);
+    const incoming = await store.openIncoming(base.vm, target);
+    await copySparse(base.paths.ram, incoming.ram, { sync: false });
+    return new Staging(store, differ, base, await stateOf(base), incoming);
+  }
+
+  /** The file that holds the changed blocks at their offsets until they are sealed into a layer. */
+  get diskData(): string {
+    return join(this.incoming.directory, 'disk.data');
+  }
+
+  /** What a repair patches. */
+  output(space: Space): { readonly path: string; readonly sizeBytes: bigint } {
+    const path = space === 'ram' ? this.incoming.ram : this.diskData;
+    return { path, sizeBytes: this.#baseState[space].sizeBytes };
+  }
+
+  /** The digests of the leaves, as of the last `digest()`. */
+  leaves(space: Space): string {
+    return space === 'ram' ? this.incoming.ramLeaves : this.incoming.diskLeaves;
+  }
+
+  /** Looks the source's questions up in what the replay produced. */
+  async answer(questions: Uint8Array, replayed: Replayed): Promise<Uint8Array> {
+    const { produced } = replayed;
+    this.#answers = await this.#differ.answerQuestions({
+      questions,
+      base: this.#baseState,
+      replay: produced?.state ?? this.#baseState,
+      changed: produced?.changed ?? { ram: NO_PAGES, disk: NO_PAGES },
+    });
+    this.#replayed = replayed;
+    return this.#answers.bits;
+  }
+
+  /** A new stream of residue frames; it may refer to what earlier ones brought, and to the replay. */
+  async startStream(): Promise<void> {
+    await this.#endStream();
+    const produced = this.#replayed?.produced;
+    this.#applier = await this.#differ.applyResidue({
+      base: this.#baseState,
+      output: { ram: this.incoming.ram, disk: this.diskData },
+      applied: this.#applied,
+      ...(produced === undefined || this.#answers === undefined
+        ? {}
+        : { replay: produced.state, answers: this.#answers }),
+    });
+  }
+
+  async apply(frame: Uint8Array): Promise<void> {
+    if (this.#applier === undefined) {
+      throw new RepriseError(
+        'PROTOCOL_VIOLATION',
+        'A residue frame came outside a stream. Migrate again.',
+      );
+    }
+    await this.#applier.apply(frame);
+  }
+
+  /** The device state, compressed against the base's (or, in a repair, against nothing). */
+  async device(compressed: Uint8Array, options: { alone?: boolean } = {}): Promise<void> {
+    const reference =
+      options.alone === true ? {} : { reference: await readFile(this.#base.paths.device) };
+    const state = await decompress(compressed, { ...reference, maxBytes: MAX_DEVICE_BYTES });
+    await writeFile(this.incoming.device, state, { mode: 0o600 });
+  }
+
+  /** Notes pages that came another way than through a residue stream. */
+  addPages(space: Space, runs: PageRuns): void {
+    this.#applied = { ...this.#applied, [space]: unionRuns([this.#applied[space], runs]) };
+  }
+
+  /** Puts the layers together and digests the result: what is to be proved. */
+  async digest(): Promise<StateDigests> {
+    await this.#endStream();
+    await this.#seal();
+    return await this.#store.digestIncoming(this.#base.vm, this.incoming.root, {
+      parent: this.#base.root,
+      changed: this.#applied,
+    });
+  }
+
+  /** Makes the proven state a snapshot. It becomes the head only with the handoff. */
+  async commit(digests: StateDigests, createdAt: string): Promise<void> {
+    await this.#store.commitIncoming(this.#base.vm, this.incoming.root, {
+      parent: this.#base.root,
+      digests,
+      createdAt,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#applier?.close();
+    this.#applier = undefined;
+  }
+
+  async #endStream(): Promise<void> {
+    if (this.#applier === undefined) return;
+    const { ram, disk } = await this.#applier.finish();
+    await this.#applier.close();
+    this.#applier = undefined;
+    this.#applied = {
+      ram: unionRuns([this.#applied.ram, ram]),
+      disk: unionRuns([this.#applied.disk, disk]),
+    };
+  }
+
+  async #seal(): Promise<void> {
+    if (this.#applied.disk.length === 0) return;
+    const dataFile = join(this.incoming.directory, 'disk.seal');
+    // The layer takes its data file away; a repair may still have to patch ours.
+    await copySparse(this.diskData, dataFile, { sync: false });
+    await rm(this.incoming.overlay, { recursive: true, force: true });
+    await sealOverlayFrom(this.incoming.overlay, {
+      sizeBytes: this.#baseState.disk.sizeBytes,
+      dataFile,
+      blocks: this.#applied.disk,
+    });
+  }
+}

@@ -1,0 +1,52 @@
+import { joinRuns, type PageRuns, type State } from '@reprise/differ';
+import { overlayBlocks, type BlockRuns } from '@reprise/blkdriver-native';
+import type { Differ } from '@reprise/differ';
+
+import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
+
+import { stateOf } from './images.js';
+
+/** Snapshots from `head` back to the first, newest first, as far as this host still has them. */
+export async function lineOf(
+  store: SnapshotStore,
+  name: string,
+  head: Snapshot,
+): Promise<Snapshot[]> {
+  const line = [head];
+  const byRoot = new Map((await store.listSnapshots(name)).map((s) => [s.root, s]));
+  for (let parent = head.manifest.parent; parent !== null;) {
+    const snapshot = byRoot.get(parent);
+    if (snapshot === undefined || line.includes(snapshot)) break;
+    line.push(snapshot);
+    parent = snapshot.manifest.parent;
+  }
+  return line;
+}
+
+/** What changed from a base to a target, and both as the differ reads them. */
+export interface Change {
+  readonly base: State;
+  readonly target: State;
+  readonly changed: { readonly ram: PageRuns; readonly disk: BlockRuns };
+  /** Overlays that only the target has, oldest first: their logs tell the order. */
+  readonly overlays: readonly string[];
+}
+
+/** Reads both RAM images once; of the disks only what the layers say was written. */
+export async function changeBetween(
+  differ: Differ,
+  base: Snapshot,
+  target: Snapshot,
+  signal?: AbortSignal,
+): Promise<Change> {
+  const [from, to] = [await stateOf(base), await stateOf(target)];
+  const options = signal === undefined ? {} : { signal };
+  const shared = new Set(base.chain.layers);
+  const overlays = target.chain.layers.filter((layer) => !shared.has(layer));
+  // Where layers were merged meanwhile, the base has some that the target has not: those count too.
+  const kept = new Set(target.chain.layers);
+  const dropped = base.chain.layers.filter((layer) => !kept.has(layer));
+  const disk = await overlayBlocks([...overlays, ...dropped]);
+  const ram = await differ.compare(from.ram, to.ram, options);
+  return { base: from, target: to, changed: { ram, disk: joinRuns([disk]) }, overlays };
+}

@@ -1,0 +1,76 @@
+import { describeError, RepriseError } from '../errors.js';
+import { openStore } from '../snapshot/index.js';
+
+import { serveControl, type ControlRequest } from './control.js';
+import { sessionRequest, type SessionReply } from './messages.js';
+import { controlSocket } from './runtime-directory.js';
+import { Session } from './session.js';
+
+/**
+ * The process that `start` leaves behind: it owns one running VM and ends with it. Whoever started it
+ * hears by IPC how that went, then lets go; from then on the control socket is the way to talk to it.
+ */
+
+function tell(reply: SessionReply): void {
+  if (process.connected) process.send?.(reply);
+}
+
+async function supervise(request: ReturnType<typeof sessionRequest.parse>): Promise<void> {
+  const store = await openStore({ home: request.home });
+  const starting = new AbortController();
+  const session = await Session.start(store, request, {
+    signal: starting.signal,
+    onProgress: (text) => {
+      tell({ kind: 'progress', text });
+    },
+  });
+  let finish: () => void = () => undefined;
+  const over = new Promise<void>((resolve) => (finish = resolve));
+  const answer = async (asked: ControlRequest): Promise<unknown> => {
+    switch (asked.method) {
+      case 'status':
+        return await session.status();
+      case 'screenshot':
+        await session.screenshot(asked.file);
+        return {};
+      case 'suspend':
+        return await session.suspend().finally(finish);
+      case 'discard':
+        await session.discard().finally(finish);
+        return {};
+    }
+  };
+  const control = await serveControl(controlSocket(request.home, request.name), answer);
+  // A host that shuts down asks politely: the session is suspended, not lost.
+  process.once('SIGTERM', () => {
+    session.suspend().then(finish, (error: unknown) => {
+      console.error(describeError(error));
+      finish();
+    });
+  });
+  tell({ kind: 'running', status: await session.status() });
+  if (process.connected) process.disconnect();
+
+  void session.ended.then((ending) => {
+    console.error(`the guest ${ending === 'powered-off' ? 'switched itself off' : 'crashed'}`);
+    finish();
+  });
+  await over;
+  await control[Symbol.asyncDispose]();
+  await store.close();
+}
+
+process.once('message', (message) => {
+  supervise(sessionRequest.parse(message)).then(
+    () => process.exit(0),
+    (error: unknown) => {
+      const code = error instanceof RepriseError ? error.code : 'INTERNAL';
+      console.error(error);
+      tell({ kind: 'failed', code, message: describeError(error) });
+      process.exitCode = 1;
+      if (process.connected) process.disconnect();
+    },
+  );
+});
+process.on('SIGINT', () => undefined);
+process.on('SIGHUP', () => undefined);
