@@ -42,8 +42,44 @@ export const errorCodes = {
   VM_UNKNOWN_AT_DESTINATION: 'the destination does not know the VM',
 
   // console and input (src/console, src/input)
+  DISPLAY_LOST: 'the connection to the display ended while it was needed',
+  RFB_VIOLATION: 'an RFB peer sent what the protocol does not allow',
+  RFB_UNSUPPORTED: 'an RFB peer offers nothing that this side speaks',
+  RFB_AUTHENTICATION_FAILED: 'the password for a console was refused',
+  CONSOLE_ADDRESS_IN_USE: 'another console listens at this address',
+  CONSOLE_LISTEN_FAILED: 'the console could not listen at its address',
+  INPUT_LOG_UNREADABLE: 'an input log cannot be opened, is of another kind, or does not parse',
+  INPUT_LOG_TAMPERED:
+    'an input log, or a sealed blob, does not authenticate with the key of this VM',
+  INPUT_LOG_WRITE_FAILED: 'the input log could not be written',
+
+  // sessions
+  SESSION_INTERRUPTED: 'a session ended without a suspend, and nothing says what to do with it',
 
   // snapshot store, lease (src/snapshot, src/lease)
+  VM_UNKNOWN: 'the store has no VM of this name',
+  VM_EXISTS: 'the store has a VM of this name already',
+  VM_BUSY: 'another process is working on the VM',
+  VM_NEVER_SUSPENDED: 'the VM has no snapshot yet',
+  SNAPSHOT_UNKNOWN: 'the store does not hold this snapshot',
+  SNAPSHOT_IN_USE: 'the snapshot or working copy is needed by something',
+  WORKING_COPY_EXISTS: 'the VM has a working copy already',
+  WORKING_COPY_MISSING: 'the VM has no working copy, or an incomplete one',
+  BOOT_FILE_MISSING: 'a kernel or initrd that the machine names is not in the store',
+  ROOT_MISMATCH: 'a state does not have the root digest that it must have',
+  INSUFFICIENT_SPACE: 'the file system of the store has too little space left',
+  COPY_FAILED: 'a file could not be copied',
+  STORE_CORRUPT: 'a file of the store is damaged',
+  STORE_VERSION: 'the store was written by a newer reprise',
+  HELD_ELSEWHERE: 'another host may run the VM',
+  HANDOFF_OPEN: 'a migration of the VM is open',
+  HANDOFF_IN_DOUBT: 'the VM is between two hosts, and only contact can settle it',
+  HANDOFF_CONFLICT: 'two hosts claim the VM after an override or a restored backup',
+  HANDOFF_STALE: 'a peer speaks from a state that was left long ago',
+  HANDOFF_UNKNOWN_COMMIT: 'the VM was handed to this host, which has no trace of it',
+  JOURNAL_CORRUPT: 'a journal is damaged',
+  JOURNAL_WRITE_FAILED: 'a journal could not be written; nothing happened',
+  JOURNAL_UNCERTAIN: 'a journal could not be written, and what is on disk is not certain',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
