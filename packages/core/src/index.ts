@@ -45,6 +45,7 @@ export {
 export { stdioLink } from './link/stdio-link.js';
 export { byteClasses, type ByteClass, type ByteTotals } from './protocol/index.js';
 export {
+  freeBytes as freeBytesOf,
   openStore,
   resolveHome,
   type Snapshot,

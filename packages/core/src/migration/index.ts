@@ -1,3 +1,4 @@
+export { migrationHistory } from './history.js';
 export { migrate, type MigrateOptions } from './migrate.js';
 export type { Plan } from './plan.js';
 export { stages, type MigrationProgress, type OnProgress, type Stage } from './progress.js';
