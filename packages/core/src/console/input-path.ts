@@ -1,0 +1,133 @@
+import { RepriseError } from '../errors.js';
+import type { InputEvent } from '../input/input-event.js';
+
+import { HeldKeys, releaseOf } from './held-keys.js';
+import type { InputRecorder } from './input-recorder.js';
+import type { RfbClient } from './rfb-client.js';
+
+export interface InputPathOptions {
+  /** The connection that carries keys and pointer events; undefined while the display is away. */
+  readonly display: () => RfbClient | undefined;
+  readonly recorder: InputRecorder | undefined;
+  readonly onWarning: (warning: RepriseError) => void;
+}
+
+/**
+ * The one path of all viewers' input to the guest. Recording and writing happen in the same step, so the log's order is
+ * the order in which the display got the bytes.
+ */
+export class InputPath {
+  readonly #options: InputPathOptions;
+  #keys = new HeldKeys();
+  #buttons = 0;
+  #pointer = { x: 0, y: 0 };
+  #barrier: Promise<void> | undefined;
+  #held = false;
+  #dropped = 0;
+  #recordingFailed = false;
+
+  constructor(options: InputPathOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when input may be submitted: no viewer is leaving and the display takes more. */
+  async ready(): Promise<void> {
+    while (this.#barrier !== undefined) await this.#barrier;
+    await this.#options.display()?.drained();
+  }
+
+  /**
+   * Records and writes one event. `viaViewer` writes it to the viewer's own display connection instead (resize, clipboard). False: it was dropped because input is held
+   * or the display is away.
+   */
+  submit(event: InputEvent, viaViewer?: () => void): boolean {
+    const display = this.#options.display();
+    if (this.#held || display?.open !== true) {
+      if (this.#dropped++ === 0) this.#warnDropped();
+      return false;
+    }
+    this.#record(event, display);
+    if (event.kind === 'pointer') {
+      this.#buttons = event.buttons;
+      this.#pointer = { x: event.x, y: event.y };
+    } else if (event.kind === 'key' || event.kind === 'extended-key') {
+      this.#keys.apply(event);
+    }
+    if (viaViewer === undefined) display.send(event);
+    else viaViewer();
+    return true;
+  }
+
+  /**
+   * A viewer goes: everything pressed is released, and no input passes until `close` has ended its display connection, at
+   * which QEMU lifts all keys of the display.
+   */
+  leave(close: () => Promise<void>): Promise<void> {
+    return this.#exclusively(async () => {
+      this.#releaseAll();
+      await close();
+    });
+  }
+
+  /** Releases everything pressed and drops input until admit(). */
+  hold(): Promise<void> {
+    return this.#exclusively(async () => {
+      this.#releaseAll();
+      this.#held = true;
+      await this.#options.display()?.drained();
+    });
+  }
+
+  admit(): void {
+    this.#held = false;
+    this.#dropped = 0;
+  }
+
+  /** The display's connection ended, at which QEMU lifts all keys: the log says so too. */
+  displayLost(display: RfbClient): void {
+    for (const key of this.#keys.keys().reverse()) this.#record(releaseOf(key), display);
+    this.#keys = new HeldKeys();
+    this.#buttons = 0;
+  }
+
+  #exclusively(step: () => Promise<void>): Promise<void> {
+    const before = this.#barrier ?? Promise.resolve();
+    const barrier = before.then(step).finally(() => {
+      if (this.#barrier === barrier) this.#barrier = undefined;
+    });
+    this.#barrier = barrier;
+    return barrier;
+  }
+
+  #releaseAll(): void {
+    for (const key of this.#keys.keys().reverse()) this.submit(releaseOf(key));
+    if (this.#buttons !== 0) this.submit({ kind: 'pointer', ...this.#pointer, buttons: 0 });
+  }
+
+  #record(event: InputEvent, display: RfbClient): void {
+    try {
+      this.#options.recorder?.record(event, display);
+    } catch (cause) {
+      // The user keeps a working console; the log ends here, incomplete, and says so when it is read.
+      if (this.#recordingFailed) return;
+      this.#recordingFailed = true;
+      this.#options.onWarning(
+        new RepriseError(
+          'INPUT_LOG_WRITE_FAILED',
+          'Input is no longer recorded; the next migration ships instead of replaying. Check the space and the health of the disk that holds the store.',
+          { cause },
+        ),
+      );
+    }
+  }
+
+  #warnDropped(): void {
+    const why = this.#held ? 'the VM is paused or about to be' : 'the display is away';
+    this.#options.onWarning(
+      new RepriseError(
+        'VM_NOT_RUNNING',
+        `Input of a viewer was dropped: ${why}. Type it again later.`,
+      ),
+    );
+  }
+}

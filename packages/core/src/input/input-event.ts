@@ -1,0 +1,132 @@
+/** The vocabulary of the input log: events, anchors, and the log itself. Byte layouts: docs/formats/input-log.md. */
+
+export interface KeyInput {
+  readonly kind: 'key';
+  readonly down: boolean;
+  /** X11 keysym. */
+  readonly keysym: number;
+}
+
+/** QEMU's extended key event: the keysym and the XT keycode of the physical key. */
+export interface ExtendedKeyInput {
+  readonly kind: 'extended-key';
+  readonly down: boolean;
+  readonly keysym: number;
+  readonly keycode: number;
+}
+
+/** Absolute position in pixels; `buttons` is RFB's mask (bit 0 left, 1 middle, 2 right, 3-7 wheel and more). */
+export interface PointerInput {
+  readonly kind: 'pointer';
+  readonly x: number;
+  readonly y: number;
+  readonly buttons: number;
+}
+
+export interface ScreenLayout {
+  readonly id: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly flags: number;
+}
+
+/** RFB SetDesktopSize. */
+export interface ResizeInput {
+  readonly kind: 'resize';
+  readonly width: number;
+  readonly height: number;
+  readonly screens: readonly ScreenLayout[];
+}
+
+/** RFB ClientCutText; `extended`: the body is an extended clipboard message (its length travels negative). */
+export interface ClipboardInput {
+  readonly kind: 'clipboard';
+  readonly extended: boolean;
+  readonly data: Uint8Array;
+}
+
+export type InputEvent = KeyInput | ExtendedKeyInput | PointerInput | ResizeInput | ClipboardInput;
+
+/** A rectangle of whole 32 x 32 pixel tiles. */
+export interface TileRect {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What the screen showed just before an input that matters. */
+export interface Anchor {
+  /** 16 hexadecimal digits. */
+  readonly digest: string;
+  readonly width: number;
+  readonly height: number;
+  /** Tiles that the digest leaves out: the pointer's, and those that blink by themselves. */
+  readonly mask: readonly TileRect[];
+  /** CPU time that the guest had used since the session started, ms. */
+  readonly cpuMs: number;
+}
+
+export interface TimedInput {
+  /** Since the session started; the VM's pauses do not count. */
+  readonly atMs: number;
+  readonly event: InputEvent;
+  readonly anchor?: Anchor;
+}
+
+/** How a session ended: when, and on which screen. */
+export interface SessionEnd {
+  readonly atMs: number;
+  readonly anchor?: Anchor;
+}
+
+/** Where the console proxy puts what it records. Calls come in the order in which events reached the display. */
+export interface InputSink {
+  record(input: TimedInput): void;
+  /** The session is over; nothing is recorded after it. */
+  finish?(end: SessionEnd): Promise<void>;
+}
+
+export interface HeldKey {
+  readonly keysym: number;
+  /** Present for an extended key. */
+  readonly keycode?: number;
+}
+
+export interface InputLogHeader {
+  readonly width: number;
+  readonly height: number;
+  /** Keys that the guest held pressed when the session started, oldest first. */
+  readonly held: readonly HeldKey[];
+  readonly buttons: number;
+  readonly pointer?: { readonly x: number; readonly y: number };
+}
+
+export interface InputLog {
+  readonly header: InputLogHeader;
+  readonly events: readonly TimedInput[];
+  /** Absent when the recording broke off. */
+  readonly end?: SessionEnd;
+}
+
+/** Limits of the format; readers refuse what exceeds them. */
+export const inputLimits = {
+  records: 4_000_000,
+  clipboardBytes: 1 << 20,
+  heldKeys: 256,
+  dictionary: 65_536,
+  maskRects: 64,
+  screens: 255,
+  side: 16_384,
+  sessionMs: 2 ** 40,
+  unpackedBytes: 64 << 20,
+  frameBytes: 4 << 20,
+} as const;
+
+/** Times in a log are multiples of this. */
+export const TICK_MS = 10;
+
+/** Screens are compared by tiles of this side, pixels. */
+export const TILE = 32;

@@ -1,0 +1,94 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { RepriseError } from '../errors.js';
+
+import type { Anchor, InputLog, TimedInput } from './input-event.js';
+import { packInputLog, unpackInputLog } from './packed-log.js';
+import { decodeLog } from './record-reader.js';
+import { RecordWriter } from './record-writer.js';
+import { anyLog } from './testing/arbitraries.js';
+
+const header = { width: 800, height: 600, held: [], buttons: 0 };
+
+/** A person's typing and clicking: `events` inputs, seeded. */
+function session(events: number): InputLog {
+  let seed = 42;
+  const random = (): number => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x80000000;
+  const inputs: TimedInput[] = [];
+  let atMs = 0;
+  let anchors = 0;
+  const anchor = (): Anchor => ({
+    digest: Array.from({ length: 16 }, () => Math.floor(random() * 16).toString(16)).join(''),
+    width: 800,
+    height: 600,
+    mask: [{ x: Math.floor(random() * 20), y: Math.floor(random() * 15), width: 2, height: 2 }],
+    cpuMs: atMs * 0.4 + anchors++,
+  });
+  const text = 'the quick brown fox jumps over the lazy dog; make -j2 && ./run --verbose\r';
+  while (inputs.length < events) {
+    const character = text.charCodeAt((inputs.length / 2) % text.length);
+    const keysym = character === 13 ? 0xff0d : character;
+    const pause = random() < 0.03 ? 3000 * random() : 0;
+    atMs += 60 + 140 * random() + pause;
+    const event = { kind: 'key' as const, down: true, keysym };
+    inputs.push(
+      pause > 700 || character === 13 ? { atMs, event, anchor: anchor() } : { atMs, event },
+    );
+    atMs += 40 + 60 * random();
+    inputs.push({ atMs, event: { ...event, down: false } });
+  }
+  return { header, events: inputs, end: { atMs: atMs + 2000, anchor: anchor() } };
+}
+
+describe('the packed input log', () => {
+  test('holds every log exactly', () => {
+    fc.assert(
+      fc.property(anyLog, (log) => {
+        expect(unpackInputLog(packInputLog(log))).toEqual(log);
+      }),
+    );
+  });
+
+  test('keeps times to the nearest tick, without adding up errors', () => {
+    const event = { kind: 'key' as const, down: true, keysym: 0x61 };
+    const events = Array.from({ length: 1000 }, (_, i) => ({ atMs: i * 13.7, event }));
+    const back = unpackInputLog(packInputLog({ header, events }));
+    back.events.forEach(({ atMs }, i) => {
+      expect(Math.abs(atMs - i * 13.7)).toBeLessThanOrEqual(5.001);
+    });
+  });
+
+  test('costs four bytes for a typed letter before compression, and a page of typing about a kilobyte', () => {
+    const writer = new RecordWriter(header);
+    writer.input({ atMs: 100, event: { kind: 'key', down: true, keysym: 0x61 } });
+    writer.input({ atMs: 180, event: { kind: 'key', down: false, keysym: 0x61 } });
+    expect(writer.length).toBe(4);
+    expect(packInputLog(session(300)).length).toBeLessThan(1024);
+  });
+
+  test('arbitrary and damaged bytes are met with a coded error', () => {
+    const coded = (read: () => unknown): void => {
+      try {
+        read();
+      } catch (error) {
+        expect(error).toBeInstanceOf(RepriseError);
+        expect((error as RepriseError).code).toBe('INPUT_LOG_UNREADABLE');
+      }
+    };
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        coded(() => unpackInputLog(bytes));
+        coded(() => decodeLog(bytes));
+        coded(() => decodeLog(Buffer.concat([Buffer.from([1, 10, 9, 9, 0, 0, 0]), bytes])));
+      }),
+    );
+    fc.assert(
+      fc.property(anyLog, fc.nat(), fc.nat(255), (log, at, value) => {
+        const bytes = packInputLog(log);
+        bytes[at % bytes.length] = value;
+        coded(() => unpackInputLog(bytes));
+      }),
+    );
+  });
+});

@@ -1,0 +1,233 @@
+import { ByteCursor } from './byte-buffer.js';
+import type {
+  Anchor,
+  HeldKey,
+  InputEvent,
+  InputLog,
+  InputLogHeader,
+  ScreenLayout,
+  SessionEnd,
+  TileRect,
+  TimedInput,
+} from './input-event.js';
+import { inputLimits, TICK_MS, TILE } from './input-event.js';
+import { type KeySymbol, op, RecordState } from './record-state.js';
+
+const U16 = 0xffff;
+const U32 = 0xffff_ffff;
+const DIGEST_BYTES = 8;
+
+/** Reads the log header; what follows in the cursor is the record stream. */
+export function decodeLogHeader(cursor: ByteCursor): InputLogHeader {
+  const version = cursor.u8();
+  if (version !== 1)
+    throw cursor.fault(`has version ${version}, which this reprise does not know,`);
+  if (cursor.u8() !== TICK_MS) throw cursor.fault('has ticks of an unknown length');
+  const width = cursor.var(inputLimits.side);
+  const height = cursor.var(inputLimits.side);
+  const flags = cursor.u8();
+  if (flags > 1) throw cursor.fault('has unknown flags');
+  const pointer = flags === 1 ? { x: cursor.var(U16), y: cursor.var(U16) } : undefined;
+  const buttons = cursor.u8();
+  const held: HeldKey[] = [];
+  for (let left = cursor.var(inputLimits.heldKeys); left > 0; left--) {
+    const { kind, keysym, keycode } = readSymbol(cursor);
+    held.push(kind === 0 ? { keysym } : { keysym, keycode });
+  }
+  return { width, height, buttons, held, ...(pointer === undefined ? {} : { pointer }) };
+}
+
+function readSymbol(cursor: ByteCursor): KeySymbol {
+  const kind = cursor.u8();
+  if (kind !== 0 && kind !== 1) throw cursor.fault('holds a key of unknown kind');
+  const keysym = cursor.var(U32);
+  return { kind, keysym, keycode: kind === 1 ? cursor.var(U32) : 0 };
+}
+
+/** Reads header and records up to the end of the bytes. The inverse of RecordWriter; bytes may be hostile. */
+export function decodeLog(bytes: Uint8Array): InputLog {
+  const cursor = new ByteCursor(bytes);
+  const header = decodeLogHeader(cursor);
+  return new RecordReader(cursor, header).read();
+}
+
+class RecordReader {
+  readonly #cursor: ByteCursor;
+  readonly #header: InputLogHeader;
+  readonly #state: RecordState;
+  readonly #events: TimedInput[] = [];
+  #anchor: Anchor | undefined;
+  #end: SessionEnd | undefined;
+
+  constructor(cursor: ByteCursor, header: InputLogHeader) {
+    this.#cursor = cursor;
+    this.#header = header;
+    this.#state = new RecordState(header);
+  }
+
+  read(): InputLog {
+    const cursor = this.#cursor;
+    while (!cursor.done) {
+      if (this.#end !== undefined) throw cursor.fault('goes on after its end');
+      if (this.#events.length >= inputLimits.records) throw cursor.fault('holds too many records');
+      this.#record(cursor.u8());
+    }
+    if (this.#anchor !== undefined) throw cursor.fault('ends after an anchor');
+    const log = { header: this.#header, events: this.#events };
+    return this.#end === undefined ? log : { ...log, end: this.#end };
+  }
+
+  #record(code: number): void {
+    if (code === op.anchor) {
+      if (this.#anchor !== undefined) throw this.#cursor.fault('holds two anchors in a row');
+      this.#anchor = this.#readAnchor();
+      return;
+    }
+    const ticks = this.#state.ticks + this.#cursor.var(inputLimits.sessionMs / TICK_MS);
+    if (ticks > inputLimits.sessionMs / TICK_MS)
+      throw this.#cursor.fault('tells of an impossibly long session');
+    this.#state.ticks = ticks;
+    const at = {
+      atMs: ticks * TICK_MS,
+      ...(this.#anchor === undefined ? {} : { anchor: this.#anchor }),
+    };
+    if (code === op.end) this.#end = at;
+    else this.#events.push({ ...at, event: this.#event(code) });
+    this.#anchor = undefined;
+  }
+
+  #event(code: number): InputEvent {
+    const cursor = this.#cursor;
+    switch (code) {
+      case op.releaseOldest:
+      case op.releaseSecond:
+        return this.#release(code - op.releaseOldest);
+      case op.releaseHeld:
+        return this.#release(cursor.var(inputLimits.heldKeys));
+      case op.releaseOther:
+        return keyEvent(readSymbol(cursor), false);
+      case op.pressNew:
+        return this.#pressNew({ kind: 0, keysym: cursor.var(U32), keycode: 0 });
+      case op.pressNewExtended:
+        return this.#pressNew({ kind: 1, keysym: cursor.var(U32), keycode: cursor.var(U32) });
+      case op.pressKnown:
+        return this.#pressKnown(cursor.var(inputLimits.dictionary));
+      case op.pointerMove:
+      case op.pointerButtons:
+      case op.pointerBoth:
+        return this.#pointer(code);
+      case op.clipboard: {
+        const flags = cursor.u8();
+        if (flags > 1) throw cursor.fault('has unknown flags');
+        return {
+          kind: 'clipboard',
+          extended: flags === 1,
+          data: cursor.take(cursor.var(inputLimits.clipboardBytes)),
+        };
+      }
+      case op.resize:
+        return this.#resize();
+      default:
+        if (code >= op.firstKnown) return this.#pressKnown(code - op.firstKnown);
+        if (code >= op.firstLatin && code <= op.lastLatin)
+          return this.#press({ kind: 0, keysym: code, keycode: 0 });
+        throw cursor.fault('holds a record of unknown kind');
+    }
+  }
+
+  #release(position: number): InputEvent {
+    const symbol = this.#state.release(position);
+    if (symbol === undefined) throw this.#cursor.fault('releases a key that is not held');
+    return keyEvent(symbol, false);
+  }
+
+  #press(symbol: KeySymbol): InputEvent {
+    this.#state.press(symbol);
+    return keyEvent(symbol, true);
+  }
+
+  #pressNew(symbol: KeySymbol): InputEvent {
+    this.#state.learn(symbol);
+    return this.#press(symbol);
+  }
+
+  #pressKnown(index: number): InputEvent {
+    const symbol = this.#state.dictionary[index];
+    if (symbol === undefined) throw this.#cursor.fault('refers to a key that it never named');
+    return this.#press(symbol);
+  }
+
+  #pointer(code: number): InputEvent {
+    const state = this.#state;
+    if (code !== op.pointerButtons) {
+      state.x += this.#cursor.zig();
+      state.y += this.#cursor.zig();
+    }
+    if (code !== op.pointerMove) state.buttons = this.#cursor.u8();
+    const { x, y, buttons } = state;
+    if (x < 0 || y < 0 || x > U16 || y > U16)
+      throw this.#cursor.fault('moves the pointer off any screen');
+    return { kind: 'pointer', x, y, buttons };
+  }
+
+  #resize(): InputEvent {
+    const cursor = this.#cursor;
+    const width = cursor.var(U16);
+    const height = cursor.var(U16);
+    const screens: ScreenLayout[] = [];
+    for (let left = cursor.var(inputLimits.screens); left > 0; left--) {
+      screens.push({
+        id: cursor.var(U32),
+        x: cursor.var(U16),
+        y: cursor.var(U16),
+        width: cursor.var(U16),
+        height: cursor.var(U16),
+        flags: cursor.var(U32),
+      });
+    }
+    return { kind: 'resize', width, height, screens };
+  }
+
+  #readAnchor(): Anchor {
+    const cursor = this.#cursor;
+    const state = this.#state;
+    const flags = cursor.u8();
+    if (flags > 3) throw cursor.fault('has unknown flags');
+    if ((flags & 1) !== 0) {
+      state.width = cursor.var(inputLimits.side);
+      state.height = cursor.var(inputLimits.side);
+    }
+    if ((flags & 2) !== 0) {
+      const mask: TileRect[] = [];
+      for (let left = cursor.var(inputLimits.maskRects); left > 0; left--)
+        mask.push(readRect(cursor));
+      state.mask = mask;
+    }
+    state.cpuTicks += cursor.zig();
+    if (state.cpuTicks < 0) throw cursor.fault('tells of negative CPU time');
+    const digest = Buffer.from(cursor.take(DIGEST_BYTES)).toString('hex');
+    return {
+      digest,
+      width: state.width,
+      height: state.height,
+      mask: state.mask,
+      cpuMs: state.cpuTicks * TICK_MS,
+    };
+  }
+}
+
+function readRect(cursor: ByteCursor): TileRect {
+  const side = inputLimits.side / TILE;
+  return {
+    x: cursor.var(side),
+    y: cursor.var(side),
+    width: cursor.var(side),
+    height: cursor.var(side),
+  };
+}
+
+function keyEvent({ kind, keysym, keycode }: KeySymbol, down: boolean): InputEvent {
+  return kind === 0
+    ? { kind: 'key', down, keysym }
+    : { kind: 'extended-key', down, keysym, keycode };
+}

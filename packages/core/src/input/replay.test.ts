@@ -1,0 +1,230 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+
+import { frameDigest } from '../console/frame.js';
+import { keysym } from '../console/keysym.js';
+import { RfbClient } from '../console/rfb-client.js';
+import { RecordingDisplay } from '../console/testing/recording-display.js';
+
+import type { Anchor, InputEvent, InputLog, TimedInput } from './input-event.js';
+import type { PacingStrategy } from './pacing.js';
+import { RecordedGaps } from './recorded-gaps.js';
+import { replayInput, type ReplayProgress } from './replay.js';
+
+let display: RecordingDisplay;
+
+beforeEach(async () => {
+  display = await RecordingDisplay.start();
+});
+
+afterEach(async () => {
+  await display.close();
+});
+
+const key = (sym: number, down = true): InputEvent => ({ kind: 'key', down, keysym: sym });
+const guestProgress = (): Promise<{ cpuMs: number }> => Promise.resolve({ cpuMs: 0 });
+const header = { width: 128, height: 96, held: [], buttons: 0 };
+const eager: PacingStrategy = new RecordedGaps({ thinkTimeCapMs: 20, minGapMs: 1 });
+const never = new AbortController().signal;
+
+const screenOf = (colour: number): Anchor => {
+  const pixels = new Uint8Array(new Uint32Array(128 * 96).fill(colour).buffer);
+  return {
+    digest: frameDigest({ width: 128, height: 96, pixels }),
+    width: 128,
+    height: 96,
+    mask: [],
+    cpuMs: 0,
+  };
+};
+
+const logOf = (...inputs: TimedInput[]): InputLog => ({
+  header,
+  events: inputs,
+  end: { atMs: (inputs.at(-1)?.atMs ?? 0) + 100 },
+});
+
+describe('replay', () => {
+  test('puts every event in, once, in order, and reports progress to the end', async () => {
+    const events: InputEvent[] = Array.from({ length: 300 }, (_, i) =>
+      key(0x61 + (i % 20), i % 2 === 0),
+    );
+    const log = logOf(...events.map((event, i) => ({ atMs: i * 5, event })));
+    const told: ReplayProgress[] = [];
+    const report = await replayInput({
+      display: display.path,
+      log,
+      pacing: eager,
+      guestProgress,
+      signal: never,
+      onProgress: (p) => told.push(p),
+    });
+    await display.until(() => display.inputs.length === 300);
+    expect(display.inputs).toEqual(events);
+    expect(report).toMatchObject({
+      outcome: 'complete',
+      pacing: 'recorded-gaps',
+      events: 300,
+      anchors: 0,
+      anchorsMissed: 0,
+    });
+    expect(told.at(-1)).toMatchObject({
+      events: 300,
+      totalEvents: 300,
+      sessionMs: 1595,
+      totalSessionMs: 1595,
+    });
+  });
+
+  test('waits for an anchor until the screen shows it', async () => {
+    const log = logOf(
+      { atMs: 10, event: key(0x61) },
+      { atMs: 20, event: key(0x61, false) },
+      { atMs: 30, event: key(keysym.Return), anchor: screenOf(0xabcdef) },
+    );
+    const replay = replayInput({
+      display: display.path,
+      log,
+      pacing: eager,
+      guestProgress,
+      signal: never,
+    });
+    await display.until(() => display.inputs.length === 2);
+    display.draw(0, 0, 128, 50, 0xabcdef);
+    expect(display.inputs).toHaveLength(2);
+    display.draw(0, 50, 128, 46, 0xabcdef);
+    const report = await replay;
+    expect(report).toMatchObject({ outcome: 'complete', events: 3, anchors: 1, anchorsMissed: 0 });
+  });
+
+  test('goes on after an anchor that never comes, and says which one it was', async () => {
+    const log = logOf(
+      { atMs: 10, event: key(0x61) },
+      { atMs: 50, event: key(keysym.Return), anchor: screenOf(1) },
+      { atMs: 90, event: key(0x62) },
+    );
+    const report = await replayInput({
+      display: display.path,
+      log,
+      pacing: eager,
+      guestProgress,
+      signal: never,
+    });
+    expect(report).toMatchObject({ outcome: 'complete', events: 3, anchors: 1, anchorsMissed: 1 });
+    expect(report.missed).toEqual([
+      { index: 1, atMs: 50, reason: expect.stringContaining('screen') },
+    ]);
+  });
+
+  test('releases a key before it waits longer than recorded, so that it cannot repeat, and only then', async () => {
+    const log = logOf(
+      { atMs: 10, event: key(keysym.ShiftLeft) },
+      { atMs: 20, event: key(0x61) },
+      { atMs: 40, event: key(keysym.Return), anchor: screenOf(0x777777) },
+      { atMs: 50, event: key(0x61, false) },
+      { atMs: 60, event: key(keysym.Return, false) },
+      { atMs: 70, event: key(keysym.ShiftLeft, false) },
+    );
+    const replay = replayInput({
+      display: display.path,
+      log,
+      pacing: eager,
+      guestProgress,
+      signal: never,
+    });
+    await display.until(() => display.inputs.length === 3);
+    display.draw(0, 0, 128, 96, 0x777777);
+    expect((await replay).events).toBe(6);
+    expect(display.inputs).toEqual([
+      key(keysym.ShiftLeft),
+      key(0x61),
+      key(0x61, false),
+      key(keysym.Return),
+      key(keysym.Return, false),
+      key(keysym.ShiftLeft, false),
+    ]);
+  });
+
+  test('aborted, releases everything that is pressed', async () => {
+    const abort = new AbortController();
+    const log = logOf(
+      { atMs: 10, event: key(keysym.ControlLeft) },
+      { atMs: 20, event: { kind: 'extended-key', down: true, keysym: 0x61, keycode: 30 } },
+      { atMs: 30, event: { kind: 'pointer', x: 7, y: 8, buttons: 1 } },
+      { atMs: 1e7, event: key(0x62) },
+    );
+    const patient = new RecordedGaps({ thinkTimeCapMs: 1e9 });
+    await using client = await RfbClient.connect(display.path);
+    const replay = replayInput({
+      display: client,
+      log,
+      pacing: patient,
+      guestProgress,
+      signal: abort.signal,
+    });
+    await display.until(() => display.inputs.length === 3);
+    abort.abort();
+    expect(await replay).toMatchObject({ outcome: 'aborted', events: 3 });
+    await display.until(() => display.inputs.length === 6);
+    expect(display.inputs.slice(3)).toEqual([
+      { kind: 'extended-key', down: false, keysym: 0x61, keycode: 30 },
+      key(keysym.ControlLeft, false),
+      { kind: 'pointer', x: 7, y: 8, buttons: 0 },
+    ]);
+    expect(client.open).toBe(true);
+  });
+
+  test('leaves pressed what the log leaves pressed', async () => {
+    await using client = await RfbClient.connect(display.path);
+    const log = logOf({ atMs: 10, event: key(keysym.ShiftLeft) });
+    await replayInput({ display: client, log, pacing: eager, guestProgress, signal: never });
+    await client.screenshot();
+    expect(display.inputs).toEqual([key(keysym.ShiftLeft)]);
+  });
+
+  test('a display that goes away ends the replay with a report', async () => {
+    const log = logOf({ atMs: 10, event: key(0x61) }, { atMs: 1e6, event: key(0x62) });
+    const patient = new RecordedGaps({ thinkTimeCapMs: 1e9 });
+    const replay = replayInput({
+      display: display.path,
+      log,
+      pacing: patient,
+      guestProgress,
+      signal: never,
+    });
+    await display.until(() => display.inputs.length === 1);
+    display.drop();
+    expect(await replay).toMatchObject({
+      outcome: 'display-lost',
+      events: 1,
+      failure: expect.any(String),
+    });
+  });
+
+  test('a reading of the guest progress that hangs or fails does not hang the replay', async () => {
+    const log = logOf({ atMs: 10, event: key(keysym.Return), anchor: screenOf(0) });
+    const abort = new AbortController();
+    const hanging = (): Promise<{ cpuMs: number }> =>
+      once(abort.signal, 'abort').then(() => ({ cpuMs: 0 }));
+    expect(
+      await replayInput({
+        display: display.path,
+        log,
+        pacing: eager,
+        guestProgress: hanging,
+        signal: never,
+      }),
+    ).toMatchObject({ outcome: 'complete' });
+    const failing = (): Promise<{ cpuMs: number }> => Promise.reject(new Error('no such process'));
+    expect(
+      await replayInput({
+        display: display.path,
+        log,
+        pacing: eager,
+        guestProgress: failing,
+        signal: never,
+      }),
+    ).toMatchObject({ outcome: 'complete' });
+    abort.abort();
+  });
+});

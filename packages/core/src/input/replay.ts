@@ -1,0 +1,289 @@
+import type { DisplayAddress } from '../console/display-connection.js';
+import type { GuestProgress } from '../console/guest-progress.js';
+import { HeldKeys, heldKey, releaseOf } from '../console/held-keys.js';
+import { isModifier } from '../console/keysym.js';
+import { RfbClient } from '../console/rfb-client.js';
+import { describeError, RepriseError } from '../errors.js';
+
+import type { Anchor, HeldKey, InputEvent, InputLog } from './input-event.js';
+import type { PacingDecision, PacingStep, PacingStrategy } from './pacing.js';
+import { ProgressMeter } from './progress-meter.js';
+
+export interface ReplayProgress {
+  readonly events: number;
+  readonly totalEvents: number;
+  /** How far into the recorded session. */
+  readonly sessionMs: number;
+  readonly totalSessionMs: number;
+  readonly anchorsMissed: number;
+}
+
+export interface ReplayOptions {
+  /**
+   * The VM's display, or a client already connected to it, which stays the caller's. QEMU lifts pressed keys when a connection ends: a caller who
+   * wants keys that the log leaves pressed to stay so gives a client, and closes it after the VM stopped.
+   */
+  readonly display: DisplayAddress | RfbClient;
+  readonly log: InputLog;
+  readonly pacing: PacingStrategy;
+  readonly guestProgress: GuestProgress;
+  /** Ends the replay: everything pressed is released and the report says 'aborted'. */
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: ReplayProgress) => void;
+}
+
+export interface MissedAnchor {
+  /** The event that the anchor belongs to; the number of events for the session's end. */
+  readonly index: number;
+  /** In the recorded session. */
+  readonly atMs: number;
+  readonly reason: string;
+}
+
+export interface ReplayReport {
+  readonly outcome: 'complete' | 'aborted' | 'display-lost';
+  /** The name of the pacing strategy. */
+  readonly pacing: string;
+  /** Events that went in. */
+  readonly events: number;
+  /** Anchors that were reached, the final one included. */
+  readonly anchors: number;
+  readonly anchorsMissed: number;
+  readonly missed: readonly MissedAnchor[];
+  /** How long the replay took. */
+  readonly seconds: number;
+  /** How long the recorded session was. */
+  readonly sessionSeconds: number;
+  /** Why the display was lost. */
+  readonly failure?: string;
+}
+
+const FIRST_SCREEN_MS = 5000;
+/** The strategy is asked again at least this often. */
+const LONGEST_REST_MS = 60_000;
+
+/** Puts a recorded session into a guest. Never throws for what the guest or the display does: the report tells. Throws when the display cannot be reached. */
+export async function replayInput(options: ReplayOptions): Promise<ReplayReport> {
+  const own = !(options.display instanceof RfbClient);
+  const client =
+    options.display instanceof RfbClient
+      ? options.display
+      : await RfbClient.connect(options.display, { signal: options.signal });
+  try {
+    return await new Replay(client, options).run();
+  } finally {
+    if (own) await client.close();
+  }
+}
+
+class Replay {
+  readonly #client: RfbClient;
+  readonly #options: ReplayOptions;
+  readonly #log: InputLog;
+  readonly #meter: ProgressMeter;
+  readonly #held: HeldKeys;
+  /** Keys released ahead of their recorded release, because a wait would have made them repeat. */
+  readonly #releasedEarly = new HeldKeys();
+  readonly #missed: MissedAnchor[] = [];
+  readonly #startedMs = performance.now();
+  #lastInputMs = performance.now();
+  #buttons: number;
+  #pointer: { x: number; y: number };
+  #events = 0;
+  #anchors = 0;
+  #missesInARow = 0;
+  #lastAnchorCpuMs = 0;
+
+  constructor(client: RfbClient, options: ReplayOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#log = options.log;
+    this.#meter = new ProgressMeter(options.guestProgress, () => performance.now());
+    this.#held = new HeldKeys(options.log.header.held);
+    this.#buttons = options.log.header.buttons;
+    this.#pointer = options.log.header.pointer ?? { x: 0, y: 0 };
+  }
+
+  async run(): Promise<ReplayReport> {
+    try {
+      await this.#client.refresh({ timeoutMs: FIRST_SCREEN_MS, signal: this.#options.signal });
+      await this.#meter.look();
+      this.#lastInputMs = performance.now();
+      await this.#replayEvents();
+      await this.#replayEnd();
+      return this.#report('complete');
+    } catch (error) {
+      if (this.#options.signal.aborted) {
+        this.#releaseEverything();
+        return this.#report('aborted');
+      }
+      if (
+        error instanceof RepriseError &&
+        (error.code === 'DISPLAY_LOST' || error.code === 'RFB_VIOLATION')
+      ) {
+        return { ...this.#report('display-lost'), failure: describeError(error) };
+      }
+      throw error;
+    }
+  }
+
+  async #replayEvents(): Promise<void> {
+    let previousMs = 0;
+    for (const [index, { atMs, event, anchor }] of this.#log.events.entries()) {
+      await this.#pace(index, atMs, atMs - previousMs, anchor);
+      this.#inject(event);
+      await this.#client.drained();
+      previousMs = atMs;
+      this.#tell(atMs);
+    }
+  }
+
+  /** The user watched the last screen for a while; so does the replay, up to the strategy's cap. */
+  async #replayEnd(): Promise<void> {
+    const { end, events } = this.#log;
+    if (end === undefined) return;
+    await this.#pace(events.length, end.atMs, end.atMs - (events.at(-1)?.atMs ?? 0), end.anchor);
+    this.#tell(end.atMs);
+  }
+
+  async #pace(
+    index: number,
+    atMs: number,
+    gapMs: number,
+    anchor: Anchor | undefined,
+  ): Promise<void> {
+    const recordedCpuMs =
+      anchor === undefined ? 0 : Math.max(0, anchor.cpuMs - this.#lastAnchorCpuMs);
+    for (;;) {
+      const step = {
+        index,
+        gapMs,
+        anchored: anchor !== undefined,
+        recordedCpuMs,
+        holding: this.#isHolding(),
+      };
+      const since = this.#client.changes;
+      const decision = await this.#decide(step, anchor);
+      if (decision.action !== 'wait') {
+        if (anchor !== undefined) this.#passAnchor(index, atMs, anchor, decision);
+        return;
+      }
+      if (anchor !== undefined && this.#sinceInputMs() >= gapMs) this.#releaseRepeating();
+      await this.#rest(decision.atMostMs, anchor, since);
+    }
+  }
+
+  async #decide(step: PacingStep, anchor: Anchor | undefined): Promise<PacingDecision> {
+    this.#options.signal.throwIfAborted();
+    const progress =
+      anchor === undefined ? { cpuSinceAnchorMs: 0, cpuRate: undefined } : await this.#meter.look();
+    return this.#options.pacing.decide(step, {
+      ...progress,
+      sinceInputMs: this.#sinceInputMs(),
+      screenMatches: anchor !== undefined && this.#shows(anchor),
+      screenQuietMs: this.#client.quietMs,
+      misses: this.#missesInARow,
+    });
+  }
+
+  /** Without an anchor the screen does not matter: sleep. With one, a change is worth a look. */
+  async #rest(atMostMs: number, anchor: Anchor | undefined, since: number): Promise<void> {
+    const wait = {
+      timeoutMs: Math.min(Math.ceil(atMostMs), LONGEST_REST_MS),
+      signal: this.#options.signal,
+    };
+    if (anchor === undefined) await this.#client.waitForChange({ ...wait, since: Infinity });
+    else await this.#client.waitForChange({ ...wait, since });
+  }
+
+  #shows(anchor: Anchor): boolean {
+    const { width, height } = this.#client;
+    return (
+      width === anchor.width &&
+      height === anchor.height &&
+      this.#client.digest(anchor.mask) === anchor.digest
+    );
+  }
+
+  #passAnchor(index: number, atMs: number, anchor: Anchor, decision: PacingDecision): void {
+    this.#anchors++;
+    this.#lastAnchorCpuMs = anchor.cpuMs;
+    this.#meter.anchorPassed();
+    if (decision.action === 'miss') {
+      this.#missed.push({ index, atMs, reason: decision.reason });
+      this.#missesInARow++;
+    } else {
+      this.#missesInARow = 0;
+    }
+  }
+
+  #inject(event: InputEvent): void {
+    this.#events++;
+    this.#lastInputMs = performance.now();
+    if (event.kind === 'key' || event.kind === 'extended-key') {
+      const gone = !event.down && this.#releasedEarly.has(heldKey(event));
+      this.#releasedEarly.apply({ ...event, down: false });
+      if (gone) return;
+      this.#held.apply(event);
+    } else if (event.kind === 'pointer') {
+      this.#buttons = event.buttons;
+      this.#pointer = { x: event.x, y: event.y };
+    }
+    this.#client.send(event);
+  }
+
+  #repeatingKeys(): HeldKey[] {
+    return this.#held.keys().filter((key) => !isModifier(key.keysym));
+  }
+
+  #isHolding(): boolean {
+    return this.#buttons !== 0 || this.#repeatingKeys().length > 0;
+  }
+
+  /** The wait is longer than recorded: a key that stays down would repeat in the guest. */
+  #releaseRepeating(): void {
+    for (const key of this.#repeatingKeys()) {
+      const release = releaseOf(key);
+      this.#client.send(release);
+      this.#held.apply(release);
+      this.#releasedEarly.apply({ ...release, down: true });
+    }
+  }
+
+  #releaseEverything(): void {
+    if (!this.#client.open) return;
+    for (const key of this.#held.keys().reverse()) this.#client.send(releaseOf(key));
+    if (this.#buttons !== 0) this.#client.pointer(this.#pointer.x, this.#pointer.y, 0);
+  }
+
+  #sinceInputMs(): number {
+    return performance.now() - this.#lastInputMs;
+  }
+
+  #sessionMs(): number {
+    return this.#log.end?.atMs ?? this.#log.events.at(-1)?.atMs ?? 0;
+  }
+
+  #tell(sessionMs: number): void {
+    this.#options.onProgress?.({
+      events: this.#events,
+      totalEvents: this.#log.events.length,
+      sessionMs,
+      totalSessionMs: this.#sessionMs(),
+      anchorsMissed: this.#missed.length,
+    });
+  }
+
+  #report(outcome: ReplayReport['outcome']): ReplayReport {
+    return {
+      outcome,
+      pacing: this.#options.pacing.name,
+      events: this.#events,
+      anchors: this.#anchors,
+      anchorsMissed: this.#missed.length,
+      missed: this.#missed,
+      seconds: (performance.now() - this.#startedMs) / 1000,
+      sessionSeconds: this.#sessionMs() / 1000,
+    };
+  }
+}
