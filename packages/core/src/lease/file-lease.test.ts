@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { ExclusiveLock } from './exclusive-lock.js';
 import { FileLease } from './file-lease.js';
-import { uuid } from './handoff-exploration.js';
+import { uuid } from './testing/handoff-exploration.js';
 import type { HandoffOutcome } from './lease.js';
 import { identifyProcess, identifySelf, isAlive } from './process-identity.js';
 

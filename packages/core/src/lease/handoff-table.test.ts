@@ -1,6 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { Exploration, LINEAGE, uuid, type Transition, type World } from './handoff-exploration.js';
+import {
+  Exploration,
+  LINEAGE,
+  uuid,
+  type Transition,
+  type World,
+} from './testing/handoff-exploration.js';
 import { ABSENT, type HandoffState } from './handoff-state.js';
 import { step } from './handoff-table.js';
 
