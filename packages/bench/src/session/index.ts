@@ -1,0 +1,5 @@
+export { desktopEdit, desktopTerminal } from './desktop.js';
+export { playSession } from './player.js';
+export { SeededRandom } from './random.js';
+export type { Session, Step } from './script.js';
+export { tinyReturn, tinyShell } from './tiny.js';

@@ -1,0 +1,61 @@
+import { key, line, settle, think, type, type Session } from './script.js';
+
+/** A shell session: look around, write a note in vi, make and pack some files. */
+export const tinyShell: Session = {
+  name: 'tiny-shell',
+  guest: 'tiny',
+  title: 'a shell session: vi, tar, a loop',
+  seed: 2008,
+  steps: [
+    ...line('cd; ls -l'),
+    think(1),
+    ...line('cat notes.txt'),
+    think(2),
+    ...line('vi letter.txt'),
+    think(1),
+    type('Go'),
+    type('This line was typed on one host and read on another.'),
+    key('Return'),
+    type('Only what the machines could not guess has travelled.'),
+    think(0.8),
+    key('Escape'),
+    think(0.6),
+    ...line(':wq'),
+    think(0.8),
+    ...line('seq 1 3000 > numbers; wc numbers'),
+    settle(),
+    ...line('for i in 1 2 3 4 5; do sort -r numbers > sorted$i; done; ls -l'),
+    settle(),
+    think(1),
+    ...line('tar czf pack.tgz letter.txt numbers sorted*; ls -l pack.tgz'),
+    settle(),
+    think(1),
+    ...line('md5sum sorted* | head -3; sync'),
+    settle(),
+  ],
+};
+
+/** What the user does after arriving: proof that typing goes on working. */
+export const tinyReturn: Session = {
+  name: 'tiny-return',
+  guest: 'tiny',
+  title: 'a short shell session at the destination',
+  seed: 2009,
+  steps: [
+    ...line('tail -2 letter.txt'),
+    think(1),
+    ...line('tar tzf pack.tgz | wc -l'),
+    settle(),
+    ...line('rm sorted*; echo back home >> todo.txt; cat todo.txt'),
+    think(1),
+    ...line('vi todo.txt'),
+    think(1),
+    type('Goone more thing to do'),
+    key('Escape'),
+    think(0.6),
+    ...line(':wq'),
+    think(0.6),
+    ...line('sync'),
+    settle(),
+  ],
+};
