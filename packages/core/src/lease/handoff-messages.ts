@@ -1,5 +1,5 @@
 import type { HandoffMessage } from './handoff-state.js';
-import type { HandoffEffect, In, Present } from './handoff-table.js';
+import type { HandoffEffect, In, Present } from './handoff-step.js';
 
 /** The messages that each state of the handoff says, and says again whenever the two hosts meet. */
 

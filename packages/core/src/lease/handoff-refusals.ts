@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.js';
 import type { Ancestor, HandoffState } from './handoff-state.js';
-import type { Present, Step } from './handoff-table.js';
+import type { Present, Step } from './handoff-step.js';
 
 /** What the handoff table says no with: a code, and a sentence that names the way on. */
 

@@ -12,13 +12,8 @@ export {
   type Offer,
   type RecordType,
 } from './handoff-state.js';
-export {
-  step,
-  type HandoffEffect,
-  type HandoffInput,
-  type HandoffNotice,
-  type Step,
-} from './handoff-table.js';
+export type { HandoffEffect, HandoffInput, HandoffNotice, Step } from './handoff-step.js';
+export { step } from './handoff-table.js';
 export * from './journal.js';
 export * from './lease.js';
 export * from './process-identity.js';

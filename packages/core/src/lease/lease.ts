@@ -1,5 +1,5 @@
 import type { JournalEntry } from './journal.js';
-import type { HandoffInput, HandoffNotice } from './handoff-table.js';
+import type { HandoffInput, HandoffNotice } from './handoff-step.js';
 import type { HandoffMessage, HandoffState, LeaseRecord } from './handoff-state.js';
 import type { ProcessIdentity } from './process-identity.js';
 

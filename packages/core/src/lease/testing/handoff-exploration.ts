@@ -1,5 +1,6 @@
 import { ABSENT, type HandoffMessage, type HandoffState } from '../handoff-state.js';
-import { step, type HandoffInput, type Step } from '../handoff-table.js';
+import type { HandoffInput, Step } from '../handoff-step.js';
+import { step } from '../handoff-table.js';
 
 /**
  * Exhaustive exploration of hosts that hand one VM back and forth: the model checker of the handoff's tests.
