@@ -8,6 +8,7 @@
         "native/binding/kernels.cc",
         "native/binding/marshal.cc",
         "native/binding/residue.cc",
+        "native/core/bit_predictor.cc",
         "native/core/blob.cc",
         "native/core/chunk_frame.cc",
         "native/core/classify.cc",
@@ -19,9 +20,11 @@
         "native/core/image.cc",
         "native/core/mapped_file.cc",
         "native/core/merkle.cc",
+        "native/core/page_model.cc",
         "native/core/questions.cc",
         "native/core/residue_decoder.cc",
-        "native/core/residue_encoder.cc"
+        "native/core/residue_encoder.cc",
+        "native/core/similarity.cc"
       ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS"],

@@ -29,7 +29,7 @@ if (!existsSync(join(nodeDirectory, 'include/node/node_api.h'))) {
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
 const built = spawnSync(
   process.execPath,
-  [nodeGyp, 'rebuild', '--jobs', '2', '--nodedir', nodeDirectory],
+  [nodeGyp, 'configure', 'build', '--jobs', '2', '--nodedir', nodeDirectory],
   { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
 );
 if (built.status !== 0) {

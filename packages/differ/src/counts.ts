@@ -48,6 +48,6 @@ export function travelledPages(pagesByKind: readonly number[]): TravelledPages {
     base: of('base'),
     twin: of('twin'),
     replay: of('answer'),
-    delta: of('delta') + of('deltaFrom'),
+    delta: of('delta'),
   };
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -20,6 +20,7 @@ import {
 
 let home: string;
 let differ: Differ;
+jest.setTimeout(60_000); // a loaded machine flushes slowly
 const key = randomBytes(32);
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'differ-'));

@@ -47,6 +47,10 @@ export interface PageFrame {
 const PAGES_PER_BATCH = 16384;
 const LEAVES_PER_BATCH = 1024;
 const PAGES_PER_FRAME = 256;
+const HINTS_PER_ENTRY = 2;
+const PAGES_PER_SIMILARITY_BATCH = 1 << 16;
+// Pages of the base that planning may read to find resemblances: 8 GiB, RAM first.
+const SIMILARITY_PAGES = 2 << 20;
 
 /**
  * Finds what differs between states of a machine, and the smallest way to say it. All work runs on
@@ -227,6 +231,8 @@ export class Differ implements AsyncDisposable {
       changed: ChangedPages;
       indexPath: string;
       questionBits?: number;
+      /** Pages of the base to search for resemblances; default 2^21 (8 GiB), RAM first; 0: none. */
+      similarityPages?: number;
     } & OperationOptions,
   ): Promise<ResiduePlan> {
     const key = this.#requireKey();
@@ -286,10 +292,17 @@ export class Differ implements AsyncDisposable {
       const name = PAGE_CLASSES[kind];
       if (name !== undefined) counts[space][name]++;
     });
+    const hints = await this.#findHints(base, target, pages, resolved.classes, o);
     const asked = entryFingerprints.filter((_, i) => resolved.classes[i] === CLASS_UNKNOWN);
     const bits = o.questionBits ?? questionBits(asked.length, pages.length);
     const questions = await this.#pool.kernel('encodeQuestions', key, asked, bits);
-    return new ResiduePlan({ base, target, arrays: { pages, ...resolved }, counts, questions });
+    return new ResiduePlan({
+      base,
+      target,
+      arrays: { pages, ...resolved, hints },
+      counts,
+      questions,
+    });
   }
 
   /**
@@ -377,6 +390,54 @@ export class Differ implements AsyncDisposable {
     return this.#pool.kernel('applyChunk', frame, output.path, output.sizeBytes);
   }
 
+  /** Up to two base pages that each unexplained entry resembles, best first. */
+  async #findHints(
+    base: State,
+    target: State,
+    pages: BigUint64Array,
+    classes: Uint8Array,
+    options: { readonly signal?: AbortSignal; readonly similarityPages?: number },
+  ): Promise<BigUint64Array> {
+    const hints = new BigUint64Array(pages.length * HINTS_PER_ENTRY).fill(NOT_KNOWN);
+    const unknown = Array.from(pages.keys()).filter((i) => classes[i] === CLASS_UNKNOWN);
+    const searched = BigUint64Array.from(unknown, (i) => pages[i] ?? 0n);
+    if (searched.length === 0) return hints;
+    const votes = new Float64Array(hints.length);
+    let room = options.similarityPages ?? SIMILARITY_PAGES;
+    for (const space of ['ram', 'disk'] as const) {
+      const total = Math.min(room, pageCount(base[space]));
+      room -= total;
+      const parts = await this.#pool.ranges(
+        total,
+        PAGES_PER_SIMILARITY_BATCH,
+        (first, count) =>
+          this.#pool.kernel(
+            'findSimilar',
+            base,
+            target,
+            searched,
+            space === 'ram' ? 0 : 1,
+            first,
+            count,
+          ),
+        { signal: options.signal },
+      );
+      for (const found of parts) {
+        for (let i = 0; i + 2 < found.length; i += 3) {
+          const entry = unknown[Number(found[i])] ?? 0;
+          insertHint(
+            hints,
+            votes,
+            entry * HINTS_PER_ENTRY,
+            found[i + 1] ?? 0n,
+            Number(found[i + 2]),
+          );
+        }
+      }
+    }
+    return hints;
+  }
+
   /** Ends the worker threads; work under way fails. */
   close(): Promise<void> {
     return this.#pool.close();
@@ -396,6 +457,21 @@ export class Differ implements AsyncDisposable {
       'FINGERPRINT_KEY_MISSING',
       'Finding content needs a fingerprint key. Make the differ with `fingerprint`.',
     );
+  }
+}
+
+function insertHint(
+  hints: BigUint64Array,
+  votes: Float64Array,
+  at: number,
+  location: bigint,
+  strength: number,
+): void {
+  for (let i = at; i < at + HINTS_PER_ENTRY; i++) {
+    const [otherHint, otherVotes] = [hints[i] ?? NOT_KNOWN, votes[i] ?? 0];
+    if (strength <= otherVotes) continue;
+    [hints[i], votes[i]] = [location, strength];
+    [location, strength] = [otherHint, otherVotes];
   }
 }
 

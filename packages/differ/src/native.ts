@@ -9,7 +9,7 @@ export interface FingerprintKey {
 }
 
 /** How {@link NativeFrame.pagesByKind} is indexed: OpKind in native/core/residue_format.h. */
-export const OP_KINDS = ['end', 'zero', 'base', 'twin', 'answer', 'delta', 'deltaFrom'] as const;
+export const OP_KINDS = ['end', 'zero', 'base', 'twin', 'answer', 'delta', 'hint'] as const;
 
 export interface NativeFrame {
   readonly bytes: Uint8Array;
@@ -23,6 +23,8 @@ export interface PlanArrays {
   readonly pages: BigUint64Array;
   readonly classes: Uint8Array;
   readonly sources: BigUint64Array;
+  /** Base pages that an entry resembles (packed), two an entry, all ones for none; may be empty. */
+  readonly hints: BigUint64Array;
 }
 
 export interface NativeEncoder {
@@ -80,6 +82,14 @@ export interface NativeAddon {
     sources: BigUint64Array,
     fingerprints: BigUint64Array,
   ): { classes: Uint8Array; sources: BigUint64Array };
+  findSimilar(
+    base: State,
+    target: State,
+    pages: BigUint64Array,
+    space: 0 | 1,
+    first: number,
+    count: number,
+  ): BigUint64Array;
   encodeQuestions(key: FingerprintKey, fingerprints: BigUint64Array, bits: number): Uint8Array;
   countQuestions(key: FingerprintKey, questions: Uint8Array): number;
   matchQuestions(

@@ -7,6 +7,7 @@
 #include "../core/content_index.h"
 #include "../core/merkle.h"
 #include "../core/questions.h"
+#include "../core/similarity.h"
 #include "marshal.h"
 
 namespace reprise::differ::binding {
@@ -108,6 +109,20 @@ Napi::Value resolveTwinsCall(Info info) {
   return out;
 }
 
+// findSimilar(base, target, pages, space, first, count) -> [entry, location, votes, …]
+Napi::Value findSimilarCall(Info info) {
+  const OpenState base(info[0]);
+  const OpenState target(info[1]);
+  const SimilaritySearch search(base.view(), target.view(), toWords(info[2]));
+  const auto space = static_cast<Space>(toUint64(info[3]) & 1);
+  std::vector<std::uint64_t> words;
+  for (const Resemblance& found :
+       search.scan(base.view().of(space), space, toUint64(info[4]), toUint64(info[5]))) {
+    words.insert(words.end(), {found.entry, found.location, found.votes});
+  }
+  return fromWords(info.Env(), words);
+}
+
 Napi::Value encodeQuestionsCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
   return fromBytes(
@@ -175,6 +190,7 @@ void exportKernels(Napi::Env env, Napi::Object exports) {
   add<writeIndexCall>(env, exports, "writeIndex");
   add<classifyPagesCall>(env, exports, "classifyPages");
   add<resolveTwinsCall>(env, exports, "resolveTwins");
+  add<findSimilarCall>(env, exports, "findSimilar");
   add<encodeQuestionsCall>(env, exports, "encodeQuestions");
   add<countQuestionsCall>(env, exports, "countQuestions");
   add<matchQuestionsCall>(env, exports, "matchQuestions");

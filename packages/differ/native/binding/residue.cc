@@ -44,7 +44,8 @@ class EncoderObject : public Napi::ObjectWrap<EncoderObject> {
       target_ = std::make_unique<OpenState>(info[1]);
       plan_ = {toWordVector(plan.Get("pages")),
                {classes.begin(), classes.end()},
-               toWordVector(plan.Get("sources"))};
+               toWordVector(plan.Get("sources")),
+               toWordVector(plan.Get("hints"))};
       encoder_ = std::make_unique<ResidueEncoder>(base_->view(), target_->view(), plan_,
                                                   std::move(settings));
     });

@@ -1,5 +1,7 @@
 #include "delta_codec.h"
 
+#include <algorithm>
+
 #include "fault.h"
 
 namespace reprise::differ {
@@ -32,13 +34,29 @@ void check(std::size_t result) {
 }  // namespace
 
 DeltaEncoder::DeltaEncoder(int level) : context_(ZSTD_createCCtx(), &ZSTD_freeCCtx) {
+  if (level >= kMixedLevel) mixed_.emplace();
   check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level));
   check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, kWindowLog));
   check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_contentSizeFlag, 0));
 }
 
-Bytes DeltaEncoder::encode(std::span<const std::uint8_t> references,
+Bytes DeltaEncoder::encode(std::span<const CarryStep> steps,
+                           std::span<const std::uint8_t> references,
                            std::span<const std::uint8_t> pages) {
+  if (mixed_.has_value()) {
+    RangeEncoder coder;
+    for (const CarryStep step : steps) {
+      const auto reference = references.first<kPageSize>();
+      references = references.subspan(kPageSize);
+      if (step == CarryStep::learn) {
+        mixed_->learn(reference);
+      } else {
+        mixed_->encode(coder, reference, pages.first<kPageSize>());
+        pages = pages.subspan(kPageSize);
+      }
+    }
+    return coder.finish();
+  }
   const Bytes prefix = prefixOf(window_, references);
   check(ZSTD_CCtx_refPrefix(context_.get(), prefix.data(), prefix.size()));
   Bytes out(ZSTD_compressBound(pages.size()));
@@ -54,8 +72,30 @@ DeltaDecoder::DeltaDecoder() : context_(ZSTD_createDCtx(), &ZSTD_freeDCtx) {
   check(ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kWindowLog));
 }
 
-Bytes DeltaDecoder::decode(std::span<const std::uint8_t> payload,
-                           std::span<const std::uint8_t> references) {
+void DeltaDecoder::reset() {
+  window_.clear();
+  mixed_.reset();
+}
+
+Bytes DeltaDecoder::decode(std::span<const std::uint8_t> payload, std::span<const CarryStep> steps,
+                           std::span<const std::uint8_t> references, bool isMixed) {
+  if (isMixed) {
+    if (!mixed_.has_value()) mixed_.emplace();
+    RangeDecoder coder(payload);
+    Bytes pages(static_cast<std::size_t>(std::ranges::count(steps, CarryStep::page)) * kPageSize);
+    std::span<std::uint8_t> rest(pages);
+    for (const CarryStep step : steps) {
+      const auto reference = references.first<kPageSize>();
+      references = references.subspan(kPageSize);
+      if (step == CarryStep::learn) {
+        mixed_->learn(reference);
+      } else {
+        mixed_->decode(coder, reference, rest.first<kPageSize>());
+        rest = rest.subspan(kPageSize);
+      }
+    }
+    return pages;
+  }
   const Bytes prefix = prefixOf(window_, references);
   check(ZSTD_DCtx_refPrefix(context_.get(), prefix.data(), prefix.size()));
   Bytes pages(references.size());

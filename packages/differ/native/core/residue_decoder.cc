@@ -22,10 +22,6 @@ constexpr const char* kCorrupt =
   throw Fault("FRAME_CORRUPT", kCorrupt);
 }
 
-bool isCarried(OpKind kind) {
-  return kind == OpKind::delta || kind == OpKind::deltaFrom;
-}
-
 }  // namespace
 
 ResidueOutput::ResidueOutput(const std::string& path, std::uint64_t sizeBytes, bool mayGrow)
@@ -77,6 +73,7 @@ PageRuns ResidueOutput::appliedRuns() const {
 
 struct ResidueDecoder::Parsed {
   Space space;
+  bool isMixed;
   std::span<const std::uint8_t> instructions;
   std::span<const std::uint8_t> payload;
 };
@@ -123,8 +120,8 @@ ResidueDecoder::Parsed ResidueDecoder::parse(std::span<const std::uint8_t> frame
   }
   const std::uint64_t instructionBytes = reader.varint();
   const std::uint64_t payloadBytes = reader.varint();
-  Parsed parsed{(flags & kFlagDisk) != 0 ? Space::disk : Space::ram, reader.take(instructionBytes),
-                reader.take(payloadBytes)};
+  Parsed parsed{(flags & kFlagDisk) != 0 ? Space::disk : Space::ram, (flags & kFlagMixed) != 0,
+                reader.take(instructionBytes), reader.take(payloadBytes)};
   if (reader.remaining() != 0) corrupt();
   return parsed;
 }
@@ -133,8 +130,8 @@ void ResidueDecoder::checkOp(const Op& op, Space space, std::vector<std::uint64_
   const auto inside = [](std::uint64_t first, std::uint64_t count, std::uint64_t limit) {
     return count <= limit && first <= limit - count;
   };
-  if (op.count > kMaxFramePages || !inside(op.target, op.count, output(space).pageCount()))
-    corrupt();
+  if (op.count > kMaxFramePages) corrupt();
+  if (op.kind != OpKind::hint && !inside(op.target, op.count, output(space).pageCount())) corrupt();
   if (OpModel::hasSource(op.kind)) {
     const Location source{op.source};
     const std::uint64_t limit = op.kind == OpKind::twin ? output(source.space()).pageCount()
@@ -147,6 +144,7 @@ void ResidueDecoder::checkOp(const Op& op, Space space, std::vector<std::uint64_
       if (answers_[op.source + i] == kNowhere) corrupt();
     }
   }
+  if (op.kind == OpKind::hint) return;  // it writes nothing
   for (std::uint64_t i = 0; i < op.count; ++i) {
     if (output(space).isApplied(op.target + i)) corrupt();  // every page is brought once
     claimed.push_back(op.target + i);
@@ -158,6 +156,7 @@ std::vector<Op> ResidueDecoder::readOps(std::span<const std::uint8_t> instructio
   std::vector<Op> ops;
   std::vector<std::uint64_t> claimed;
   std::size_t carried = 0;
+  std::size_t hints = 0;
   while (true) {
     const Op op = model_->code(coder, space, Op{});
     if (op.kind == OpKind::end) {
@@ -166,8 +165,10 @@ std::vector<Op> ResidueDecoder::readOps(std::span<const std::uint8_t> instructio
     }
     if (static_cast<unsigned>(op.kind) >= kOpKinds || ops.size() == kMaxFrameOps) corrupt();
     checkOp(op, space, claimed);
-    if (isCarried(op.kind)) carried += op.count;
-    if (claimed.size() > kMaxFramePages || carried > kMaxCarriedPages) corrupt();
+    if (op.kind == OpKind::delta) carried += op.count;
+    if (op.kind == OpKind::hint) hints += op.count;
+    if (hints > kMaxFrameHints || claimed.size() > kMaxFramePages || carried > kMaxCarriedPages)
+      corrupt();
     model_->commit(space, op);
     ops.push_back(op);
   }
@@ -189,17 +190,26 @@ std::vector<Op> ResidueDecoder::readOps(std::span<const std::uint8_t> instructio
   return ops;
 }
 
-Bytes ResidueDecoder::gatherReferences(const std::vector<Op>& ops, Space space) const {
+Bytes ResidueDecoder::gatherReferences(const std::vector<Op>& ops, Space space, bool isMixed,
+                                       std::vector<CarryStep>& steps) const {
   alignas(64) std::uint8_t scratch[kPageSize];
   Bytes references;
+  const auto add = [&](CarryStep step, const StateImages& state, Location at) {
+    if (steps.size() == kMaxFrameSteps + kMaxFrameHints) corrupt();
+    const std::uint8_t* page = state.of(at.space()).page(at.page(), MutablePage(scratch));
+    steps.push_back(step);
+    references.insert(references.end(), page, page + kPageSize);
+  };
   for (const Op& op : ops) {
-    if (!isCarried(op.kind)) continue;
-    const Location first =
-        op.kind == OpKind::deltaFrom ? Location{op.source} : Location::of(space, op.target);
+    if (op.kind == OpKind::hint && !isMixed) corrupt();
     for (std::uint64_t i = 0; i < op.count; ++i) {
-      const std::uint8_t* page =
-          base_.of(first.space()).page(first.page() + i, MutablePage(scratch));
-      references.insert(references.end(), page, page + kPageSize);
+      if (op.kind == OpKind::delta) {
+        add(CarryStep::page, base_, Location::of(space, op.target + i));
+      } else if (op.kind == OpKind::hint) {
+        add(CarryStep::learn, base_, Location{op.source + 2 * i});
+      } else if (op.kind == OpKind::answer && isMixed) {
+        add(CarryStep::learn, *replay_, Location{answers_[op.source + i]});
+      }
     }
   }
   return references;
@@ -210,6 +220,7 @@ void ResidueDecoder::write(const std::vector<Op>& ops, Space space,
   alignas(64) std::uint8_t scratch[kPageSize];
   ResidueOutput& out = output(space);
   for (const Op& op : ops) {
+    if (op.kind == OpKind::hint) continue;
     if (op.kind == OpKind::zero) out.zero(op.target, op.count);
     for (std::uint64_t i = 0; i < op.count; ++i) {
       const std::uint64_t page = op.target + i;
@@ -231,11 +242,11 @@ void ResidueDecoder::write(const std::vector<Op>& ops, Space space,
           break;
         }
         case OpKind::delta:
-        case OpKind::deltaFrom:
           out.write(page, carried.first<kPageSize>());
           carried = carried.subspan(kPageSize);
           break;
         case OpKind::zero:
+        case OpKind::hint:
         case OpKind::end:
           break;
       }
@@ -249,10 +260,11 @@ void ResidueDecoder::apply(std::span<const std::uint8_t> frame) {
   try {
     const Parsed parsed = parse(frame);
     const std::vector<Op> ops = readOps(parsed.instructions, parsed.space);
-    const Bytes references = gatherReferences(ops, parsed.space);
+    std::vector<CarryStep> steps;
+    const Bytes references = gatherReferences(ops, parsed.space, parsed.isMixed, steps);
     Bytes carried;
-    if (!references.empty()) {
-      carried = delta_.decode(parsed.payload, references);
+    if (!steps.empty()) {
+      carried = delta_.decode(parsed.payload, steps, references, parsed.isMixed);
     } else if (!parsed.payload.empty()) {
       corrupt();
     }

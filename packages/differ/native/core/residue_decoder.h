@@ -59,7 +59,9 @@ class ResidueDecoder {
   Parsed parse(std::span<const std::uint8_t> frame);
   std::vector<Op> readOps(std::span<const std::uint8_t> instructions, Space space);
   void checkOp(const Op& op, Space space, std::vector<std::uint64_t>& claimed) const;
-  Bytes gatherReferences(const std::vector<Op>& ops, Space space) const;
+  // What the coder needs besides the payload: `steps`, and a reference page for each.
+  Bytes gatherReferences(const std::vector<Op>& ops, Space space, bool isMixed,
+                         std::vector<CarryStep>& steps) const;
   void write(const std::vector<Op>& ops, Space space, std::span<const std::uint8_t> carried);
 
   ResidueOutput& output(Space space) const { return space == Space::ram ? ram_ : disk_; }

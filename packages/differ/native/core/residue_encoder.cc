@@ -16,10 +16,6 @@ bool goesOn(const Op& run, const Op& next) {
   return true;
 }
 
-bool isCarried(OpKind kind) {
-  return kind == OpKind::delta || kind == OpKind::deltaFrom;
-}
-
 [[noreturn]] void invalidPlan() {
   throw Fault("PLAN_INVALID",
               "The residue's plan does not fit its arrays. Plan the residue again.");
@@ -38,6 +34,7 @@ ResidueEncoder::ResidueEncoder(const StateImages& base, const StateImages& targe
       delta_(options_.level) {
   const std::size_t n = plan.pages.size();
   if (plan.classes.size() != n || plan.sources.size() != n) invalidPlan();
+  if (!plan.hints.empty() && plan.hints.size() != n * kHintsPerEntry) invalidPlan();
   if (!options_.applied.empty() && options_.applied.size() != n) invalidPlan();
   std::uint32_t questions = 0;
   for (std::size_t i = 0; i < n; ++i) {
@@ -92,15 +89,18 @@ Op ResidueEncoder::describe(std::uint32_t entry) {
   return op;
 }
 
+void ResidueEncoder::addReference(CarryStep step, const StateImages& state, Location at) {
+  alignas(64) std::uint8_t scratch[kPageSize];
+  const std::uint8_t* page = state.of(at.space()).page(at.page(), MutablePage(scratch));
+  steps_.push_back(step);
+  references_.insert(references_.end(), page, page + kPageSize);
+}
+
 void ResidueEncoder::carry(const Op& op) {
   alignas(64) std::uint8_t scratch[kPageSize];
-  const Space space = Location{plan_.pages[options_.order[at_]]}.space();
-  const Location reference =
-      op.kind == OpKind::deltaFrom ? Location{op.source} : Location::of(space, op.target);
-  const std::uint8_t* page =
-      base_.of(reference.space()).page(reference.page(), MutablePage(scratch));
-  references_.insert(references_.end(), page, page + kPageSize);
-  page = target_.of(space).page(op.target, MutablePage(scratch));
+  const Location at{plan_.pages[options_.order[at_]]};
+  addReference(CarryStep::page, base_, at);
+  const std::uint8_t* page = target_.of(at.space()).page(op.target, MutablePage(scratch));
   carried_.insert(carried_.end(), page, page + kPageSize);
 }
 
@@ -114,23 +114,37 @@ std::optional<EncodedFrame> ResidueEncoder::next() {
   EncodedFrame frame;
   frame.space = Location{plan_.pages[options_.order[at_]]}.space();
   RangeEncoder coder;
+  steps_.clear();
   references_.clear();
   carried_.clear();
   Op run;
   std::size_t ops = 0;
   const auto put = [&](const Op& op) {
-    model_.code(coder, frame.space, op);
-    model_.commit(frame.space, op);
+    model_.commit(frame.space, model_.code(coder, frame.space, op));
     ++ops;
   };
   for (; at_ < options_.order.size(); ++at_) {
     if (isApplied()) continue;
     const std::uint32_t entry = options_.order[at_];
-    const bool full = ops + 2 >= kMaxFrameOps || frame.pages == kMaxFramePages ||
-                      carried_.size() == kMaxCarriedPages * kPageSize;
+    const bool full = ops + 2 + kHintsPerEntry >= kMaxFrameOps || frame.pages == kMaxFramePages ||
+                      carried_.size() == kMaxCarriedPages * kPageSize ||
+                      steps_.size() >= kMaxFrameSteps;
     if (full || Location{plan_.pages[entry]}.space() != frame.space) break;
     const Op op = describe(entry);
-    if (isCarried(op.kind)) carry(op);
+    if (op.kind == OpKind::delta && delta_.isMixed() && !plan_.hints.empty()) {
+      for (std::size_t i = 0; i < kHintsPerEntry; ++i) {
+        const std::uint64_t hint = plan_.hints[entry * kHintsPerEntry + i];
+        if (hint == kNowhere) break;
+        if (run.count > 0) put(run);
+        run = Op{};
+        put({OpKind::hint, 0, 1, hint});
+        addReference(CarryStep::learn, base_, Location{hint});
+      }
+    }
+    if (op.kind == OpKind::delta) carry(op);
+    if (op.kind == OpKind::answer && delta_.isMixed()) {
+      addReference(CarryStep::learn, target_, Location{plan_.pages[entry]});
+    }
     if (run.count > 0 && goesOn(run, op)) {
       ++run.count;
     } else {
@@ -140,15 +154,16 @@ std::optional<EncodedFrame> ResidueEncoder::next() {
     ++frame.pages;
     ++frame.pagesByKind[static_cast<unsigned>(op.kind)];
   }
-  put(run);
+  if (run.count > 0) put(run);
   put(Op{});
   const Bytes instructions = coder.finish();
-  const Bytes payload = carried_.empty() ? Bytes{} : delta_.encode(references_, carried_);
+  const Bytes payload = steps_.empty() ? Bytes{} : delta_.encode(steps_, references_, carried_);
 
   Bytes& out = frame.bytes;
   out.push_back(kFrameVersion);
   out.push_back(static_cast<std::uint8_t>((sequence_ == 0 ? kFlagStart : 0) |
-                                          (frame.space == Space::disk ? kFlagDisk : 0)));
+                                          (frame.space == Space::disk ? kFlagDisk : 0) |
+                                          (delta_.isMixed() ? kFlagMixed : 0)));
   putVarint(out, sequence_++);
   putVarint(out, instructions.size());
   putVarint(out, payload.size());

@@ -20,7 +20,12 @@ struct PlanEntries {
   std::vector<std::uint64_t> pages;    // Location::packed, in plan order
   std::vector<std::uint8_t> classes;   // PageClass
   std::vector<std::uint64_t> sources;  // as in Classified
+  // Base pages (Location::packed) that an entry resembles, kHintsPerEntry an entry, kNowhere where
+  // there are fewer; may be empty.
+  std::vector<std::uint64_t> hints;
 };
+
+inline constexpr std::size_t kHintsPerEntry = 2;
 
 struct EncoderOptions {
   int level = 19;
@@ -47,6 +52,7 @@ class ResidueEncoder {
  private:
   Op describe(std::uint32_t entry);
   void carry(const Op& op);
+  void addReference(CarryStep step, const StateImages& state, Location at);
 
   const StateImages base_;
   const StateImages target_;
@@ -58,6 +64,7 @@ class ResidueEncoder {
   DeltaEncoder delta_;
   std::size_t at_ = 0;
   std::uint64_t sequence_ = 0;
+  std::vector<CarryStep> steps_;
   Bytes references_;
   Bytes carried_;
 };

@@ -13,7 +13,8 @@ namespace reprise::differ {
 inline constexpr std::uint8_t kFrameVersion = 1;
 inline constexpr std::uint8_t kFlagStart = 1;  // forget the stream before: sequence 0, fresh models
 inline constexpr std::uint8_t kFlagDisk = 2;   // the frame's targets are disk pages, else RAM
-inline constexpr std::uint8_t kKnownFlags = kFlagStart | kFlagDisk;
+inline constexpr std::uint8_t kFlagMixed = 4;  // carried pages are coded by PageModel, else by zstd
+inline constexpr std::uint8_t kKnownFlags = kFlagStart | kFlagDisk | kFlagMixed;
 
 // Bounds of one frame; the decoder refuses what passes them.
 inline constexpr std::size_t kMaxCarriedPages = 64;  // 256 KiB of page content
@@ -23,14 +24,17 @@ inline constexpr std::size_t kMaxFrameBytes = 1 << 20;
 
 enum class OpKind : std::uint8_t {
   end = 0,
-  zero = 1,       // pages of zeros
-  base = 2,       // equal to pages of the base at `source`
-  twin = 3,       // equal to pages that this residue already brought, at `source`
-  answer = 4,     // known to the destination: answers number `source` and on
-  delta = 5,      // carried, against the base's pages at the same position
-  deltaFrom = 6,  // carried, against the base's pages at `source`
+  zero = 1,    // pages of zeros
+  base = 2,    // equal to pages of the base at `source`
+  twin = 3,    // equal to pages that this residue already brought, at `source`
+  answer = 4,  // known to the destination: answers number `source` and on
+  delta = 5,   // carried, against the base's pages at the same position
+  hint = 6,    // no target: the next carried page resembles the base's pages at `source`
 };
 inline constexpr unsigned kOpKinds = 7;
+inline constexpr std::size_t kMaxFrameHints = 256;
+// After so many pages carried or learned a frame ends: the time to decode one stays bounded.
+inline constexpr std::size_t kMaxFrameSteps = 512;
 
 // `count` consecutive pages from `target` on. `source` is Location::packed, except for answers.
 struct Op {
@@ -52,13 +56,16 @@ class OpModel {
     if (out.kind == OpKind::end || static_cast<unsigned>(out.kind) >= kOpKinds) return out;
     const auto kind = static_cast<unsigned>(out.kind);
     const std::uint64_t expected = nextTarget_[static_cast<unsigned>(space)];
-    out.target = expected + static_cast<std::uint64_t>(gap_[kind].code(
-                                coder, static_cast<std::int64_t>(op.target - expected)));
+    out.target = expected;
+    if (out.kind != OpKind::hint) {
+      out.target += static_cast<std::uint64_t>(
+          gap_[kind].code(coder, static_cast<std::int64_t>(op.target - expected)));
+    }
     out.count = 1 + count_[kind].code(coder, op.count - 1);
     switch (out.kind) {
       case OpKind::base:
       case OpKind::twin:
-      case OpKind::deltaFrom:
+      case OpKind::hint:
         out.source = codeSource(coder, kind, space, out.target, op.source);
         break;
       case OpKind::answer:
@@ -75,7 +82,7 @@ class OpModel {
   void commit(Space space, const Op& op) {
     last_ = op.kind;
     if (op.kind == OpKind::end) return;
-    nextTarget_[static_cast<unsigned>(space)] = op.target + op.count;
+    if (op.kind != OpKind::hint) nextTarget_[static_cast<unsigned>(space)] = op.target + op.count;
     if (op.kind == OpKind::answer) nextAnswer_ = op.source + op.count;
     if (hasSource(op.kind)) {
       const Location source{op.source};
@@ -86,7 +93,7 @@ class OpModel {
   }
 
   static bool hasSource(OpKind kind) {
-    return kind == OpKind::base || kind == OpKind::twin || kind == OpKind::deltaFrom;
+    return kind == OpKind::base || kind == OpKind::twin || kind == OpKind::hint;
   }
 
  private:
