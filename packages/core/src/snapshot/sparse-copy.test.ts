@@ -29,6 +29,12 @@ describe('a sparse copy', () => {
     expect(seen.at(-1)).toBeGreaterThan(0);
   });
 
+  test('can be written by its owner, although a snapshot cannot', async () => {
+    await writeFile(at('ram'), 'sealed', { mode: 0o400 });
+    await copySparse(at('ram'), at('copy'));
+    expect((await stat(at('copy'))).mode & 0o777).toBe(0o600);
+  });
+
   test('skips holes, however large', async () => {
     const file = await open(at('disk'), 'w');
     await file.truncate(2 ** 40);

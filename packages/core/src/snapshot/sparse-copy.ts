@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, copyFile, rm, stat } from 'node:fs/promises';
+import { chmod, constants, copyFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { RepriseError, cancelled, throwIfCancelled } from '../errors.js';
@@ -20,7 +20,8 @@ export interface CopyOptions {
 
 /**
  * Copies a file that may have holes into a new one: shares the blocks where the file system can (reflink); else copies, leaving out
- * what is zero, also zeros that the source has allocated, as RAM images do. No part of the copy stays after an error.
+ * what is zero, also zeros that the source has allocated, as RAM images do. The copy is
+ * the owner's to write (0600), whatever the source is. No part of it stays after an error.
  *
  * `cp` does it: it skips holes with SEEK_DATA, which Node cannot, and tests for zeros in compiled code.
  *
@@ -32,12 +33,16 @@ export async function copySparse(
   options: CopyOptions = {},
 ): Promise<void> {
   throwIfCancelled(options.signal);
-  if (await tryReflink(from, to)) return;
+  if (await tryReflink(from, to)) {
+    await chmod(to, 0o600);
+    return;
+  }
   const source = await stat(from);
   const total = source.blocks * 512;
   await requireSpace(dirname(to), total);
   try {
     await runCp(from, to, total, options);
+    await chmod(to, 0o600);
     if (options.sync ?? true) await syncFile(to);
   } catch (error) {
     await rm(to, { force: true });
