@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "log/cursor.h"
+#include "log/seen_blocks.h"
 
 namespace reprise::blk {
 namespace {
@@ -57,25 +58,6 @@ class ReversingSpool {
   UniqueFd fd_;
   std::vector<Record> buffer_;
   std::uint64_t spilled_ = 0;
-};
-
-/// Blocks whose last mark is already known, as the log is read backward.
-class SeenBlocks {
- public:
-  explicit SeenBlocks(std::uint64_t blocks) : words_((blocks + 63) / 64), blocks_(blocks) {}
-
-  bool insert(std::uint64_t block) noexcept {
-    if (block >= blocks_) return false;  // a damaged target must not index past the end
-    std::uint64_t& word = words_[block / 64];
-    const std::uint64_t bit = std::uint64_t{1} << (block % 64);
-    const bool fresh = (word & bit) == 0;
-    word |= bit;
-    return fresh;
-  }
-
- private:
-  std::vector<std::uint64_t> words_;
-  std::uint64_t blocks_;
 };
 
 /// The runs of `record` that nothing later wrote, last run first.

@@ -74,7 +74,10 @@ std::error_code DirtyLog::roll(std::unique_lock<std::mutex>& lock) {
       spare_error_ = {};
       spare_wanted_ = true;
       work_.notify_one();
-      spare_changed_.wait(lock, [&] { return spare_ || spare_error_ || stopping_; });
+      // Another thread may take the spare first, and then there is room again.
+      spare_changed_.wait(lock, [&] {
+        return spare_ || spare_error_ || stopping_ || active_.records < active_.segment->capacity();
+      });
       if (!spare_ && spare_error_) return spare_error_;
       continue;
     }
@@ -83,6 +86,7 @@ std::error_code DirtyLog::roll(std::unique_lock<std::mutex>& lock) {
     sealed_.push_back(active_);
     active_ = {std::move(spare_), 0, spare_ordinal_, false};
     spare_ = nullptr;
+    spare_changed_.notify_all();
     if (compaction_due()) work_.notify_one();
   }
   return {};

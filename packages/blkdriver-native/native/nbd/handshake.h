@@ -22,7 +22,7 @@ struct Export {
 /// What the two sides agreed on.
 struct Agreement {
   bool structured_replies = false;
-  std::vector<MetaContext> contexts;
+  std::vector<MetaContext> contexts{};
 };
 
 /// The fixed newstyle handshake, as a machine that is fed bytes and does no I/O

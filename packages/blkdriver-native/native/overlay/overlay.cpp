@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 
+#include <span>
 #include <vector>
 
 #include "error.h"
+#include "log/seen_blocks.h"
 #include "platform/file.h"
 
 namespace reprise::blk {
@@ -17,18 +19,6 @@ void require(std::error_code error, std::string_view doing, const std::filesyste
 BlockState state_after(RecordKind kind) noexcept {
   if (kind == RecordKind::kWrite) return BlockState::kData;
   return kind == RecordKind::kRevert ? BlockState::kAbsent : BlockState::kZero;
-}
-
-/// Below it, the newest flush record says, every mark was carried out.
-std::uint64_t finished_below(DirtyLog& log) {
-  std::vector<Record> batch(4096);
-  Cursor backward = log.cursor({.direction = Direction::kBackward});
-  while (const std::size_t n = backward.next(batch)) {
-    for (std::size_t i = 0; i < n; ++i) {
-      if (batch[i].kind == RecordKind::kFlush) return batch[i].target;
-    }
-  }
-  return 0;
 }
 
 }  // namespace
@@ -115,17 +105,25 @@ void Overlay::rebuild_presence() {
 }
 
 /// A killed driver leaves marks whose data it did not write. Were they left alone,
-/// a later flush would cover them and a power loss then make them true.
+/// a later flush would cover them and a power loss then make them true. Only a
+/// block's newest mark counts, and only down to the newest flush: below what that
+/// covers, every mark was carried out.
 void Overlay::restate_unfinished() {
+  SeenBlocks seen(block_count());
+  std::uint64_t finished_below = 0;
   std::vector<Record> batch(4096);
-  Cursor cursor = log_->cursor({.from_sequence = finished_below(*log_)});
-  while (const std::size_t n = cursor.next(batch)) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const BlockRange range{batch[i].target, batch[i].count};
-      if (!is_mark(batch[i].kind) || range.end() > block_count()) continue;
-      const auto run = presence_.run_at(range.first, range.count);
-      if (run.state == state_after(batch[i].kind) && run.length == range.count) continue;
-      require(restate(*log_, presence_, range), "extend the dirty log of", dir_);
+  Cursor backward = log_->cursor({.direction = Direction::kBackward});
+  while (const std::size_t n = backward.next(batch)) {
+    for (const Record& record : std::span(batch).first(n)) {
+      if (record.sequence < finished_below) return;
+      if (record.kind == RecordKind::kFlush) {
+        finished_below = std::max(finished_below, record.target);
+      }
+      if (!is_mark(record.kind)) continue;
+      for (std::uint64_t block = record.target; block < record.target + record.count; ++block) {
+        if (!seen.insert(block) || presence_.get(block) == state_after(record.kind)) continue;
+        require(restate(*log_, presence_, {block, 1}), "extend the dirty log of", dir_);
+      }
     }
   }
 }
