@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 
 import {
   Exploration,
@@ -9,6 +9,8 @@ import {
 } from './testing/handoff-exploration.js';
 import { ABSENT, type HandoffState } from './handoff-state.js';
 import { step } from './handoff-table.js';
+
+jest.setTimeout(600_000); // exhaustive; a busy machine takes its time
 
 type Entitled = Extract<HandoffState, { kind: 'holds' | 'offering' }>;
 

@@ -13,11 +13,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { z } from 'zod';
 
 import { Journal } from './journal.js';
+
+jest.setTimeout(120_000);
 
 const schema = z.strictObject({ type: z.string(), n: z.int() });
 const corrupt = expect.objectContaining({ code: 'JOURNAL_CORRUPT' });

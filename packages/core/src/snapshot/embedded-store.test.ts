@@ -1,11 +1,13 @@
 import { chmod, copyFile, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
 import { identifySelf } from '../lease/index.js';
 import { RAM_MIB, StoreFixture, pattern, runs, writePages } from './testing/store-fixture.js';
 import type { DiskChainPaths } from './store.js';
+
+jest.setTimeout(120_000);
 
 const coded = (code: string) => expect.objectContaining({ code });
 
