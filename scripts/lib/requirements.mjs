@@ -37,6 +37,8 @@ const REQUIREMENTS = [
     why: 'runs virtual machines',
   },
   { use: 'run', program: 'rsync', package: 'rsync', why: 'is what results are compared with' },
+  { use: 'run', program: 'zstd', package: 'zstd', why: 'is what results are compared with' },
+  { use: 'run', program: 'nbdcopy', package: 'libnbd-bin', why: 'reads disks to compare them' },
   { use: 'run', program: 'ssh', package: 'openssh-client', why: 'links to other hosts' },
   { use: 'run', program: 'sshd', package: 'openssh-server', why: 'the other end of a local link' },
   { use: 'test', program: 'ctest', package: 'cmake', why: 'runs the native tests' },

@@ -1,31 +1,26 @@
-import { createReadStream } from 'node:fs';
-import { spawn } from 'node:child_process';
+import { runProgram } from './run-program.js';
+import { stateTraffic, traffic, type StateFiles, type StateTraffic } from './state-files.js';
 
-import type { StateFiles, Traffic } from './state-files.js';
-
-const ZSTD_LEVEL = 3;
-
-/** What a full copy through zstd sends: no base is used at all. */
+/** zstd's default, as a person would run it: no base is used at all. */
 export async function measureFullCopy(
   target: StateFiles,
-  options: { signal?: AbortSignal } = {},
-): Promise<Traffic & { readonly byPart: Readonly<Record<keyof StateFiles, number>> }> {
-  const byPart = {
-    ram: await compressedBytes(target.ram, options.signal),
-    disk: await compressedBytes(target.disk, options.signal),
-    device: await compressedBytes(target.device, options.signal),
-  };
-  const total = byPart.ram + byPart.disk + byPart.device;
-  return { total, sent: total, received: 0, byPart };
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<StateTraffic> {
+  return stateTraffic({
+    ram: traffic(await compressedBytes(target.ram, options), 0),
+    disk: traffic(await compressedBytes(target.disk, options), 0),
+    device: traffic(await compressedBytes(target.device, options), 0),
+  });
 }
 
-async function compressedBytes(path: string, signal: AbortSignal | undefined): Promise<number> {
-  const child = spawn('zstd', [`-${String(ZSTD_LEVEL)}`, '-T0', '-c', '-q'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    ...(signal === undefined ? {} : { signal }),
-  });
-  createReadStream(path, { highWaterMark: 1 << 20 }).pipe(child.stdin);
+async function compressedBytes(
+  path: string,
+  options: { readonly signal?: AbortSignal },
+): Promise<number> {
   let bytes = 0;
-  for await (const chunk of child.stdout) bytes += (chunk as Buffer).length;
+  await runProgram('zstd', ['-c', '-q', '--', path], {
+    ...options,
+    onOutput: (chunk) => (bytes += chunk.length),
+  });
   return bytes;
 }

@@ -1,4 +1,4 @@
 export { measureFullCopy } from './full-copy.js';
-export { measureRsync } from './rsync.js';
-export { runProgram } from './run-program.js';
-export type { StateFiles, Traffic } from './state-files.js';
+export { measureRsync, type RsyncOptions } from './rsync.js';
+export { runProgram, type RunOptions } from './run-program.js';
+export type { StateFiles, StateTraffic, Traffic } from './state-files.js';

@@ -1,47 +1,57 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { runProgram } from './run-program.js';
-import type { StateFiles, Traffic } from './state-files.js';
+import {
+  stateTraffic,
+  traffic,
+  type StateFiles,
+  type StateTraffic,
+  type Traffic,
+} from './state-files.js';
+
+export interface RsyncOptions {
+  /** Where the copies of the base stand while they are brought up to date; large. */
+  readonly directory: string;
+  readonly signal?: AbortSignal;
+}
 
 /**
  * What `rsync -z` sends and receives to bring the base to the target: RAM, disk and device state, each
- * file against its old version, as the 2008 prototype and most people would do it. rsync counts its
- * own bytes; no transport's overhead is added.
+ * file against its old version. rsync counts its own bytes; no transport's overhead is added. Not
+ * --inplace, which writes less but matches less: rsync at its best.
  */
 export async function measureRsync(
   base: StateFiles,
   target: StateFiles,
-  options: { signal?: AbortSignal } = {},
-): Promise<Traffic & { readonly byPart: Readonly<Record<keyof StateFiles, Traffic>> }> {
-  const byPart = {
+  options: RsyncOptions,
+): Promise<StateTraffic> {
+  return stateTraffic({
     ram: await rsyncOne(base.ram, target.ram, options),
     disk: await rsyncOne(base.disk, target.disk, options),
     device: await rsyncOne(base.device, target.device, options),
-  };
-  const parts = Object.values(byPart);
-  const sent = parts.reduce((sum, part) => sum + part.sent, 0);
-  const received = parts.reduce((sum, part) => sum + part.received, 0);
-  return { total: sent + received, sent, received, byPart };
+  });
 }
 
 async function rsyncOne(
   base: string,
   target: string,
-  options: { signal?: AbortSignal },
+  { directory: parent, signal }: RsyncOptions,
 ): Promise<Traffic> {
-  const directory = await mkdtemp(join(dirname(target), '.rsync-'));
+  const options = signal === undefined ? {} : { signal };
+  const directory = await mkdtemp(join(parent, 'rsync-'));
   try {
     const copy = join(directory, 'copy');
     await runProgram('cp', ['--sparse=always', '--reflink=auto', base, copy], options);
     const output = await runProgram(
       'rsync',
-      ['--compress', '--no-whole-file', '--inplace', '--ignore-times', '--stats', target, copy],
+      ['--compress', '--no-whole-file', '--sparse', '--ignore-times', '--stats', target, copy],
       options,
     );
-    const sent = statistic(output, 'Total bytes sent');
-    const received = statistic(output, 'Total bytes received');
-    return { total: sent + received, sent, received };
+    return traffic(
+      statistic(output, 'Total bytes sent'),
+      statistic(output, 'Total bytes received'),
+    );
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

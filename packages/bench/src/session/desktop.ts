@@ -23,7 +23,7 @@ export const desktopEdit: Session = {
     type('The owner came back in the morning with a beter'),
     think(0.6),
     ...repeat(3, key('BackSpace')),
-    type('ter idea. What was typed yesterday'),
+    type('tter idea. What was typed yesterday'),
     key('Return'),
     type('is not to be sent agian'),
     think(0.5),

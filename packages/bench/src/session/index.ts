@@ -1,3 +1,4 @@
+export { sessionNamed, sessionNames } from './catalogue.js';
 export { desktopEdit, desktopTerminal } from './desktop.js';
 export { playSession } from './player.js';
 export { SeededRandom } from './random.js';

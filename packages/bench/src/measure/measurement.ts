@@ -1,0 +1,44 @@
+import type { ByteTotals, MigrationReport } from '@reprise/core';
+
+import type { Session } from '../session/index.js';
+
+export const methods = ['full-copy', 'rsync', 'reprise-ship', 'reprise-replay'] as const;
+export type Method = (typeof methods)[number];
+
+/** What each method is called in print. */
+export const titleOf: Readonly<Record<Method, string>> = {
+  'full-copy': 'full copy + zstd',
+  rsync: 'rsync -z',
+  'reprise-ship': 'reprise, no replay',
+  'reprise-replay': 'reprise, replay',
+};
+
+/** What one method put on the link, in bytes; both directions as the source counts them. */
+export interface Measurement {
+  readonly method: Method;
+  readonly bytes: ByteTotals;
+  readonly seconds: number;
+  /** Of reprise alone: all that it has to say about the migration. */
+  readonly report?: MigrationReport;
+}
+
+/** One scripted session and what it takes to move the VM afterwards. */
+export interface SessionRun {
+  readonly session: Session['name'];
+  readonly guest: Session['guest'];
+  readonly title: string;
+  readonly run: number;
+  readonly base: string;
+  readonly target: string;
+  readonly sessionSeconds: number;
+  readonly changed: { readonly ramPages: number; readonly diskBlocks: number };
+  /** After every reprise migration cmp found RAM, disk and device state the same on both sides. */
+  readonly verified: true;
+  readonly measurements: readonly Measurement[];
+}
+
+export interface MeasureOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** What is going on, a sentence each. */
+  readonly onProgress: (text: string) => void;
+}
