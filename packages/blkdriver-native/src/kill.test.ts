@@ -10,8 +10,9 @@ import { NbdClient } from './testing/nbd-client.js';
 import { ServingProcess } from './testing/run.js';
 import { Scratch } from './testing/scratch.js';
 
-/** How often the driver is killed; 100 is the long form. */
-const rounds = Number(process.env['REPRISE_BLK_KILL_ROUNDS'] ?? 4);
+/** How often the driver is killed. */
+const usualRounds = process.env['REPRISE_LONG'] === '1' ? 100 : 4;
+const rounds = Number(process.env['REPRISE_BLK_KILL_ROUNDS'] ?? usualRounds);
 const blocks = 1024;
 const inFlight = 16;
 

@@ -12,16 +12,16 @@ using namespace reprise::blk;
 
 namespace {
 
-std::filesystem::path scratch() {
-  static const std::filesystem::path path = [] {
+/// In memory, removed when the fuzzer ends.
+struct Scratch {
+  Scratch() {
     char name[] = "/dev/shm/blk-fuzz-XXXXXX";
-    const char* const made = ::mkdtemp(name);
-    if (made == nullptr) std::abort();
-    std::atexit([] { std::filesystem::remove_all(scratch()); });
-    return std::filesystem::path(made);
-  }();
-  return path;
-}
+    if (::mkdtemp(name) == nullptr) std::abort();
+    path = name;
+  }
+  ~Scratch() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
 
 void walk(Cursor cursor) {
   std::vector<Record> batch(64);
@@ -37,7 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2 || size > 8192) return 0;
   constexpr std::uint64_t kSalt = 9;
   constexpr std::uint64_t kBlocks = 10'000;
-  const auto dir = scratch() / "log";
+  static const Scratch scratch;
+  const auto dir = scratch.path / "log";
   std::filesystem::remove_all(dir);
   std::filesystem::create_directory(dir);
   std::vector<std::byte> file(Segment::kHeaderBytes);

@@ -60,6 +60,15 @@ class ReversingSpool {
   std::uint64_t spilled_ = 0;
 };
 
+void check_inside(const Record& record, std::uint64_t block_count,
+                  const std::filesystem::path& path) {
+  if (record.target <= block_count && record.count <= block_count - record.target) return;
+  throw Error(ErrorCode::kLogCorrupt,
+              "The dirty log in " + path.parent_path().string() +
+                  " names blocks beyond the disk. Restore the overlay from a snapshot.",
+              path);
+}
+
 /// The runs of `record` that nothing later wrote, last run first.
 template <typename Sink>
 void keep_unseen(const Record& record, SeenBlocks& seen, Sink&& sink) {
@@ -93,6 +102,7 @@ CompactionResult write_compacted(std::span<const SegmentView> inputs, std::uint6
         continue;  // it speaks of one layer only; the older mark may be another's
       }
       if (is_mark(record.kind)) {
+        check_inside(record, block_count, out);
         keep_unseen(record, seen, [&](const Record& run) { spool.push(run); });
       } else if (numbering == Numbering::kKeep &&
                  (record.kind == RecordKind::kEpoch || !flush_kept)) {

@@ -83,6 +83,14 @@ Overlay Overlay::open_writable(const std::filesystem::path& dir, const WriteOpti
   return overlay;
 }
 
+void Overlay::check_inside(const Record& mark) const {
+  if (mark.target <= block_count() && mark.count <= block_count() - mark.target) return;
+  throw Error(ErrorCode::kLogCorrupt,
+              "The dirty log of " + dir_.string() +
+                  " names blocks beyond the disk. Restore the overlay from a snapshot.",
+              dir_);
+}
+
 /// The presence map says what the log says, so it can be made from it.
 void Overlay::rebuild_presence() {
   presence_.clear();
@@ -92,12 +100,7 @@ void Overlay::rebuild_presence() {
     for (std::size_t i = 0; i < n; ++i) {
       if (!is_mark(batch[i].kind)) continue;
       const BlockRange range{batch[i].target, batch[i].count};
-      if (range.end() > block_count()) {
-        throw Error(ErrorCode::kLogCorrupt,
-                    "The dirty log of " + dir_.string() +
-                        " names blocks beyond the disk. Restore the overlay from a snapshot.",
-                    dir_);
-      }
+      check_inside(batch[i]);
       require(presence_.prepare(range), "extend", presence_path(dir_));
       presence_.set(range, state_after(batch[i].kind));
     }
@@ -120,6 +123,7 @@ void Overlay::restate_unfinished() {
         finished_below = std::max(finished_below, record.target);
       }
       if (!is_mark(record.kind)) continue;
+      check_inside(record);
       for (std::uint64_t block = record.target; block < record.target + record.count; ++block) {
         if (!seen.insert(block) || presence_.get(block) == state_after(record.kind)) continue;
         require(restate(*log_, presence_, {block, 1}), "extend the dirty log of", dir_);

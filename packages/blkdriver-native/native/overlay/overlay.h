@@ -49,6 +49,7 @@ class Overlay {
  private:
   Overlay(std::filesystem::path dir, HeaderFile header)
       : dir_(std::move(dir)), header_(std::move(header)) {}
+  void check_inside(const Record& mark) const;
   void rebuild_presence();
   void mark_everything_held();
   void restate_unfinished();
