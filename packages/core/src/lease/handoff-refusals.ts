@@ -30,7 +30,7 @@ export function refuseToRun(state: HandoffState): Step {
       return refuse(
         state,
         'HANDOFF_OPEN',
-        'A migration of this VM is open. Go on with "reprise migrate", or take it back with "reprise migrate --cancel".',
+        'A migration of this VM is open. Go on with "reprise migrate", or take it back with "reprise start NAME --take-back".',
       );
     case 'released':
       return refuse(
@@ -63,7 +63,7 @@ export function conflict(state: Present, theirs: readonly Ancestor[]): Step {
   return refuse(
     state,
     'HANDOFF_CONFLICT',
-    `${what} Decide which side's state counts, and run "reprise concede" on the other.`,
+    `${what} Decide which side's state counts, and remove the VM on the other (reprise vm rm).`,
   );
 }
 
@@ -71,7 +71,7 @@ export function twoHolders(state: Present): Step {
   return refuse(
     state,
     'HANDOFF_CONFLICT',
-    'Both hosts hold this VM, as happens when a store was restored from a backup. Decide which side counts, and run "reprise concede" on the other.',
+    'Both hosts hold this VM, as happens when a store was restored from a backup. Decide which side counts, and remove the VM on the other (reprise vm rm).',
   );
 }
 

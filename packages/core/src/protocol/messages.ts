@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { errorCodes, type ErrorCode } from '../errors.js';
 import { ancestorSchema, handoffMessageSchema } from '../lease/index.js';
 import { machineSchema, sha256Hex } from '../machine/index.js';
+import { vmName } from '../snapshot/index.js';
 
 /**
  * Every message of the protocol in one table: its number on the wire, who may send it, what its bytes
@@ -20,7 +21,7 @@ export type ByteClass = (typeof byteClasses)[number];
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/);
+const name = vmName;
 const count = z.int().min(0);
 const reason = z.string().max(2000);
 

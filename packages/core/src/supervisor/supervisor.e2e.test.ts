@@ -1,0 +1,101 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { openStore } from '../snapshot/index.js';
+import { bootTiny, emptyPair, typeLines, VM, type Pair } from '../testing/tiny-pair.js';
+
+import { discardSession, startVm, suspendVm, vmStatus } from './index.js';
+
+/** Processes whose parent is `pid`, with their command lines. */
+async function childrenOf(pid: number): Promise<{ pid: number; command: string }[]> {
+  const found: { pid: number; command: string }[] = [];
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const stat = await readFile(`/proc/${entry}/stat`, 'latin1').catch(() => undefined);
+    const command = await readFile(`/proc/${entry}/cmdline`, 'latin1').catch(() => '');
+    const parent = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
+    if (parent === String(pid)) found.push({ pid: Number(entry), command });
+  }
+  return found;
+}
+
+async function untilGone(pids: readonly number[]): Promise<void> {
+  const alive = (pid: number) => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  while (pids.some(alive)) await sleep(50);
+}
+
+describe('a running VM whose parts are killed', () => {
+  let pair: Pair;
+  let home: string;
+
+  beforeAll(async () => {
+    pair = await emptyPair();
+    ({ home } = pair.here);
+    await bootTiny(home);
+  });
+
+  afterAll(async () => {
+    if ((await vmStatus(home, VM)) !== undefined) await discardSession(home, VM);
+    await pair[Symbol.asyncDispose]();
+  });
+
+  test('loses nothing when its disk process is killed: the guest waits, and goes on', async () => {
+    const { console, pid } = await startVm(home, VM);
+    await typeLines(console, ['cd; seq 1 500 > a; sync']);
+    const disk = (await childrenOf(pid)).find(({ command }) => command.includes('disk-process'));
+    process.kill(disk?.pid ?? -1, 'SIGKILL');
+    await typeLines(console, ['seq 501 1000 >> a; sync; sed -n 1000p a > b; sync']);
+    const status = await vmStatus(home, VM);
+    expect(status).toMatchObject({ diskRestarts: 1 });
+    const { root } = await suspendVm(home, VM);
+    await using store = await openStore({ home });
+    expect(await store.verifySnapshot(VM, root)).toMatchObject({ ok: true });
+    expect((await store.head(VM))?.manifest.changed?.diskBlocks).toBeGreaterThan(0);
+  });
+
+  test('leaves no process behind when its supervisor is killed, and says how to go on', async () => {
+    const { pid } = await startVm(home, VM);
+    const children = await childrenOf(pid);
+    expect(children.map(({ command }) => command).join()).toMatch(/qemu-system/);
+    process.kill(pid, 'SIGKILL');
+    await untilGone([pid, ...children.map((child) => child.pid)]);
+
+    expect(await vmStatus(home, VM)).toBeUndefined();
+    await expect(startVm(home, VM)).rejects.toMatchObject({
+      code: 'SESSION_INTERRUPTED',
+      message: expect.stringContaining('--cold'),
+    });
+    await startVm(home, VM, { leftover: 'discard' });
+    await discardSession(home, VM);
+  });
+
+  test('can be booted cold from the disk that a crash left', async () => {
+    const started = await startVm(home, VM);
+    await typeLines(started.console, ['cd; echo survived > crash; sync']);
+    process.kill(started.pid, 'SIGKILL');
+    await untilGone([started.pid]);
+    await sleep(500);
+    const { console } = await startVm(home, VM, { leftover: 'cold' });
+    expect(console).toBe(started.console);
+    await suspendVm(home, VM);
+    await using store = await openStore({ home });
+    const head = await store.head(VM);
+    // What began with a power-on cannot be replayed from a snapshot.
+    expect(head?.manifest.session?.base).toBeNull();
+  });
+
+  test('cannot be started twice', async () => {
+    await startVm(home, VM);
+    await expect(startVm(home, VM)).rejects.toMatchObject({ code: 'VM_RUNNING' });
+    await discardSession(home, VM);
+  });
+});
