@@ -19,6 +19,7 @@
         "native/core/fingerprint.cc",
         "native/core/image.cc",
         "native/core/mapped_file.cc",
+        "native/core/measure.cc",
         "native/core/merkle.cc",
         "native/core/page_model.cc",
         "native/core/questions.cc",

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import { CLASS_SAME, CLASS_UNKNOWN, PAGE_CLASSES, plannedPages } from './counts.js';
 import { DifferError } from './errors.js';
 import {
   leafCount,
@@ -7,15 +6,21 @@ import {
   sliceImage,
   type Image,
   type PageRuns,
-  type Space,
   type State,
 } from './image.js';
 import { DIGEST_SIZE, leavesOfPages, merkleRoot, readLeaves, writeLeaves } from './leaves.js';
 import type { FingerprintKey } from './native.js';
+import {
+  batchOptions,
+  PAGES_PER_BATCH,
+  type ChangedPages,
+  type OperationOptions,
+} from './operation.js';
 import { expandRuns, joinRuns } from './page-runs.js';
-import { NOT_KNOWN, questionBits, type Answers } from './questions.js';
+import { planResidue, type PlanOptions } from './planning.js';
+import { NOT_KNOWN, type Answers } from './questions.js';
 import { ResidueApplier, type ApplyOptions } from './residue-applier.js';
-import { ResiduePlan } from './residue-plan.js';
+import type { ResiduePlan } from './residue-plan.js';
 import { WorkerPool } from './worker-pool.js';
 
 export interface DifferOptions {
@@ -23,14 +28,6 @@ export interface DifferOptions {
   readonly threads?: number;
   /** Needed by everything that finds content; `key` is the VM's secret of 32 B. */
   readonly fingerprint?: FingerprintKey;
-}
-export interface OperationOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
-}
-export interface ChangedPages {
-  readonly ram: PageRuns;
-  readonly disk: PageRuns;
 }
 export interface IndexInfo {
   /** Contents kept, at most one location a space for each. */
@@ -43,14 +40,8 @@ export interface PageFrame {
   readonly pages: number;
 }
 
-// Batches: long enough to drown the cost of a call, short enough to cancel between two.
-const PAGES_PER_BATCH = 16384;
 const LEAVES_PER_BATCH = 1024;
 const PAGES_PER_FRAME = 256;
-const HINTS_PER_ENTRY = 2;
-const PAGES_PER_SIMILARITY_BATCH = 1 << 16;
-// Pages of the base that planning may read to find resemblances: 8 GiB, RAM first.
-const SIMILARITY_PAGES = 2 << 20;
 
 /**
  * Finds what differs between states of a machine, and the smallest way to say it. All work runs on
@@ -224,85 +215,8 @@ export class Differ implements AsyncDisposable {
    * Sorts the changed pages by what explains them. `changed` may name pages that did not change; pages
    * beyond the images are ignored. `questionBits` overrides the width of the questions (tests only).
    */
-  async planResidue(
-    o: {
-      base: State;
-      target: State;
-      changed: ChangedPages;
-      indexPath: string;
-      questionBits?: number;
-      /** Pages of the base to search for resemblances; default 2^21 (8 GiB), RAM first; 0: none. */
-      similarityPages?: number;
-    } & OperationOptions,
-  ): Promise<ResiduePlan> {
-    const key = this.#requireKey();
-    const { base, target } = o;
-    for (const space of ['ram', 'disk'] as const) {
-      if (base[space].sizeBytes !== target[space].sizeBytes) {
-        throw new DifferError(
-          'SIZE_MISMATCH',
-          `The ${space} of the two states differs in size. Only states of one machine have a residue; seed the other.`,
-          { context: { base: base[space].sizeBytes, target: target[space].sizeBytes } },
-        );
-      }
-    }
-    const candidates = joinWords([
-      expandRuns('ram', o.changed.ram, pageCount(target.ram)),
-      expandRuns('disk', o.changed.disk, pageCount(target.disk)),
-    ]);
-    const parts = await this.#pool.ranges(
-      candidates.length,
-      PAGES_PER_BATCH,
-      (first, count) =>
-        this.#pool.kernel(
-          'classifyPages',
-          key,
-          base,
-          target,
-          o.indexPath,
-          candidates.slice(first, first + count),
-        ),
-      batchOptions(o, candidates.length),
-    );
-    const classes = Buffer.concat(parts.map((part) => part.classes));
-    const counts = { ram: plannedPages(), disk: plannedPages() };
-    const kept: number[] = [];
-    classes.forEach((kind, i) => {
-      const space: Space = ((candidates[i] ?? 0n) & 1n) === 0n ? 'ram' : 'disk';
-      if (kind === CLASS_SAME) counts[space].same++;
-      else kept.push(i);
-    });
-    const sources = joinWords(parts.map((part) => part.sources));
-    const fingerprints = joinWords(parts.map((part) => part.fingerprints));
-    const pick = (words: BigUint64Array): BigUint64Array =>
-      BigUint64Array.from(kept, (i) => words[i] ?? 0n);
-    const pages = pick(candidates);
-    const entryFingerprints = pick(fingerprints);
-    o.signal?.throwIfAborted();
-    const resolved = await this.#pool.kernel(
-      'resolveTwins',
-      target,
-      pages,
-      Uint8Array.from(kept, (i) => classes[i] ?? 0),
-      pick(sources),
-      entryFingerprints,
-    );
-    resolved.classes.forEach((kind, i) => {
-      const space: Space = ((pages[i] ?? 0n) & 1n) === 0n ? 'ram' : 'disk';
-      const name = PAGE_CLASSES[kind];
-      if (name !== undefined) counts[space][name]++;
-    });
-    const hints = await this.#findHints(base, target, pages, resolved.classes, o);
-    const asked = entryFingerprints.filter((_, i) => resolved.classes[i] === CLASS_UNKNOWN);
-    const bits = o.questionBits ?? questionBits(asked.length, pages.length);
-    const questions = await this.#pool.kernel('encodeQuestions', key, asked, bits);
-    return new ResiduePlan({
-      base,
-      target,
-      arrays: { pages, ...resolved, hints },
-      counts,
-      questions,
-    });
+  planResidue(o: PlanOptions): Promise<ResiduePlan> {
+    return planResidue(this.#pool, this.#requireKey(), o);
   }
 
   /**
@@ -390,54 +304,6 @@ export class Differ implements AsyncDisposable {
     return this.#pool.kernel('applyChunk', frame, output.path, output.sizeBytes);
   }
 
-  /** Up to two base pages that each unexplained entry resembles, best first. */
-  async #findHints(
-    base: State,
-    target: State,
-    pages: BigUint64Array,
-    classes: Uint8Array,
-    options: { readonly signal?: AbortSignal; readonly similarityPages?: number },
-  ): Promise<BigUint64Array> {
-    const hints = new BigUint64Array(pages.length * HINTS_PER_ENTRY).fill(NOT_KNOWN);
-    const unknown = Array.from(pages.keys()).filter((i) => classes[i] === CLASS_UNKNOWN);
-    const searched = BigUint64Array.from(unknown, (i) => pages[i] ?? 0n);
-    if (searched.length === 0) return hints;
-    const votes = new Float64Array(hints.length);
-    let room = options.similarityPages ?? SIMILARITY_PAGES;
-    for (const space of ['ram', 'disk'] as const) {
-      const total = Math.min(room, pageCount(base[space]));
-      room -= total;
-      const parts = await this.#pool.ranges(
-        total,
-        PAGES_PER_SIMILARITY_BATCH,
-        (first, count) =>
-          this.#pool.kernel(
-            'findSimilar',
-            base,
-            target,
-            searched,
-            space === 'ram' ? 0 : 1,
-            first,
-            count,
-          ),
-        { signal: options.signal },
-      );
-      for (const found of parts) {
-        for (let i = 0; i + 2 < found.length; i += 3) {
-          const entry = unknown[Number(found[i])] ?? 0;
-          insertHint(
-            hints,
-            votes,
-            entry * HINTS_PER_ENTRY,
-            found[i + 1] ?? 0n,
-            Number(found[i + 2]),
-          );
-        }
-      }
-    }
-    return hints;
-  }
-
   /** Ends the worker threads; work under way fails. */
   close(): Promise<void> {
     return this.#pool.close();
@@ -458,36 +324,4 @@ export class Differ implements AsyncDisposable {
       'Finding content needs a fingerprint key. Make the differ with `fingerprint`.',
     );
   }
-}
-
-function insertHint(
-  hints: BigUint64Array,
-  votes: Float64Array,
-  at: number,
-  location: bigint,
-  strength: number,
-): void {
-  for (let i = at; i < at + HINTS_PER_ENTRY; i++) {
-    const [otherHint, otherVotes] = [hints[i] ?? NOT_KNOWN, votes[i] ?? 0];
-    if (strength <= otherVotes) continue;
-    [hints[i], votes[i]] = [location, strength];
-    [location, strength] = [otherHint, otherVotes];
-  }
-}
-
-function batchOptions(
-  options: OperationOptions,
-  total: number,
-): { signal?: AbortSignal | undefined; onBatch: (done: number) => void } {
-  return { signal: options.signal, onBatch: (done) => options.onProgress?.({ done, total }) };
-}
-
-function joinWords(parts: readonly BigUint64Array[]): BigUint64Array {
-  const out = new BigUint64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

@@ -1,13 +1,6 @@
 export { compress, decompress, MAX_LEVEL } from './blob.js';
 export type { PlanCounts, PlannedPages, ResidueCounts, TravelledPages } from './counts.js';
-export {
-  Differ,
-  type ChangedPages,
-  type DifferOptions,
-  type IndexInfo,
-  type OperationOptions,
-  type PageFrame,
-} from './differ.js';
+export { Differ, type DifferOptions, type IndexInfo, type PageFrame } from './differ.js';
 export { DifferError, DifferErrorCode } from './errors.js';
 export {
   fileImage,
@@ -32,3 +25,5 @@ export { countPages, joinRuns } from './page-runs.js';
 export type { Answers } from './questions.js';
 export type { AppliedResidue, ApplyOptions, ResidueApplier } from './residue-applier.js';
 export type { EncodeOptions, ResidueEstimate, ResidueFrame, ResiduePlan } from './residue-plan.js';
+export type { ChangedPages, OperationOptions } from './operation.js';
+export type { PlanOptions } from './planning.js';

@@ -90,6 +90,7 @@ export interface NativeAddon {
     first: number,
     count: number,
   ): BigUint64Array;
+  measureYardsticks(image: Image): { memcpySeconds: number; xxh3Seconds: number; bytes: number };
   encodeQuestions(key: FingerprintKey, fingerprints: BigUint64Array, bits: number): Uint8Array;
   countQuestions(key: FingerprintKey, questions: Uint8Array): number;
   matchQuestions(

@@ -5,6 +5,7 @@
 #include "../core/chunk_frame.h"
 #include "../core/compare.h"
 #include "../core/content_index.h"
+#include "../core/measure.h"
 #include "../core/merkle.h"
 #include "../core/questions.h"
 #include "../core/similarity.h"
@@ -123,6 +124,15 @@ Napi::Value findSimilarCall(Info info) {
   return fromWords(info.Env(), words);
 }
 
+Napi::Value measureYardsticksCall(Info info) {
+  const Yardsticks measured = measureYardsticks(Image(toImageSpec(info[0])));
+  auto out = Napi::Object::New(info.Env());
+  out.Set("memcpySeconds", Napi::Number::New(info.Env(), measured.memcpySeconds));
+  out.Set("xxh3Seconds", Napi::Number::New(info.Env(), measured.xxh3Seconds));
+  out.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(measured.bytes)));
+  return out;
+}
+
 Napi::Value encodeQuestionsCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
   return fromBytes(
@@ -191,6 +201,7 @@ void exportKernels(Napi::Env env, Napi::Object exports) {
   add<classifyPagesCall>(env, exports, "classifyPages");
   add<resolveTwinsCall>(env, exports, "resolveTwins");
   add<findSimilarCall>(env, exports, "findSimilar");
+  add<measureYardsticksCall>(env, exports, "measureYardsticks");
   add<encodeQuestionsCall>(env, exports, "encodeQuestions");
   add<countQuestionsCall>(env, exports, "countQuestions");
   add<matchQuestionsCall>(env, exports, "matchQuestions");

@@ -41,6 +41,7 @@ constexpr std::uint8_t kLeafDomain = 0;
 constexpr std::uint8_t kNodeDomain = 1;
 constexpr std::size_t kDigestSize = 32;
 constexpr std::uint64_t kPagesPerLeaf = kLeafSize / kPageSize;
+constexpr std::uint64_t kLeavesPerWindow = 64;  // 4 MiB mapped at a time
 
 }  // namespace
 
@@ -55,17 +56,21 @@ std::vector<std::uint8_t> hashLeaves(const Image& image, std::uint64_t first, st
   for (std::uint64_t leaf = first; leaf < first + count; ++leaf) {
     std::uint8_t* out = digests.data() + (leaf - first) * kDigestSize;
     const std::uint64_t page = leaf * kPagesPerLeaf;
+    const std::uint64_t window = leaf % kLeavesPerWindow;
+    if (window == 0 || leaf == first)
+      image.populate(page, (kLeavesPerWindow - window) * kPagesPerLeaf);
     if (page >= image.pageCount() || image.nextHeld(page) >= page + kPagesPerLeaf) {
       std::copy(zeroLeaf.begin(), zeroLeaf.end(), out);
-      continue;
+    } else {
+      sha.begin(kLeafDomain);
+      for (std::uint64_t i = 0; i < kPagesPerLeaf; ++i) {
+        sha.update({image.page(page + i, MutablePage(scratch)), kPageSize});
+      }
+      sha.finish(out);
     }
-    sha.begin(kLeafDomain);
-    image.populate(page, kPagesPerLeaf);
-    for (std::uint64_t i = 0; i < kPagesPerLeaf; ++i) {
-      sha.update({image.page(page + i, MutablePage(scratch)), kPageSize});
+    if (window + 1 == kLeavesPerWindow) {
+      image.release((leaf - window) * kPagesPerLeaf, kLeavesPerWindow * kPagesPerLeaf);
     }
-    image.release(page, kPagesPerLeaf);
-    sha.finish(out);
   }
   return digests;
 }

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "bit_mixer.h"
+#include "match_follower.h"
+
 namespace reprise::differ {
 namespace {
 
 constexpr std::size_t kBlock = 64;
 constexpr std::size_t kWord = 8;
 constexpr std::size_t kHistoryLimit = std::size_t{16} << 20;
-constexpr unsigned kMatchHashBits = 20;
 
 constexpr std::uint32_t kMultiplier = 0x9E3779B1u;
 
@@ -24,67 +26,6 @@ std::uint64_t load64(const std::uint8_t* at) {
   return value;
 }
 
-// Follows the most recent place where the last bytes stood before.
-class MatchFollower {
- public:
-  explicit MatchFollower(unsigned minimum) : minimum_(minimum), table_(1u << kMatchHashBits) {}
-
-  // `history` has just grown by one byte.
-  void advance(const std::vector<std::uint8_t>& history) {
-    const std::size_t n = history.size();
-    if (at_ > 0 && history[at_] == history[n - 1]) {
-      ++at_;
-      if (length_ < 65535) ++length_;
-    } else {
-      at_ = 0;
-      length_ = 0;
-    }
-    if (n < minimum_) return;
-    const std::uint32_t hash = hashOf(history.data() + n - minimum_);
-    if (at_ == 0) {
-      at_ = table_[hash];
-      length_ = 0;
-      if (at_ > 0) {
-        while (length_ < 32 && length_ < at_ &&
-               history[at_ - 1 - length_] == history[n - 1 - length_]) {
-          ++length_;
-        }
-        if (length_ < minimum_) at_ = 0;
-      }
-    }
-    table_[hash] = static_cast<std::uint32_t>(n);
-  }
-
-  void forget() {
-    table_.clear();
-    at_ = 0;
-    length_ = 0;
-  }
-
-  // The next bytes it expects, if it follows anything and knows that many.
-  bool read(const std::vector<std::uint8_t>& history, std::uint8_t* out, std::size_t count) const {
-    if (at_ == 0 || at_ + count > history.size()) return false;
-    std::memcpy(out, history.data() + at_, count);
-    return true;
-  }
-
-  bool follows() const { return at_ > 0; }
-  std::uint8_t predicted(const std::vector<std::uint8_t>& history) const { return history[at_]; }
-  unsigned length() const { return at_ > 0 ? length_ : 0; }
-
- private:
-  std::uint32_t hashOf(const std::uint8_t* bytes) const {
-    std::uint64_t value = 0;
-    std::memcpy(&value, bytes, std::min<std::size_t>(minimum_, 8));
-    return static_cast<std::uint32_t>((value * 0x9E3779B97F4A7C15ull) >> (64 - kMatchHashBits));
-  }
-
-  unsigned minimum_;
-  ZeroedArray<std::uint32_t> table_;
-  std::size_t at_ = 0;
-  unsigned length_ = 0;
-};
-
 unsigned lengthBucket(unsigned length) {
   if (length == 0) return 0;
   if (length < 16) return 1 + length / 4;
@@ -92,56 +33,6 @@ unsigned lengthBucket(unsigned length) {
   if (length < 64) return 6;
   return length < 512 ? 7 : 8;
 }
-
-// Predicts bits from a row of contexts that the caller sets before each bit.
-class BitMixer {
- public:
-  BitMixer(unsigned contexts, unsigned extraInputs, unsigned tableBits, unsigned selectorsA,
-           unsigned selectorsB, unsigned mapContexts)
-      : inputs_(contexts * 2 + extraInputs + 1),
-        first_(static_cast<unsigned>(inputs_.size()), selectorsA, 65536 * 3 / 10),
-        second_(static_cast<unsigned>(inputs_.size()), selectorsB, 65536 * 3 / 10),
-        map_(mapContexts) {
-    for (unsigned i = 0; i < contexts; ++i) tables_.emplace_back(tableBits);
-  }
-
-  // Contexts for the next up to four bits.
-  void select(const std::uint32_t* hashes) {
-    for (std::size_t i = 0; i < tables_.size(); ++i) tables_[i].prefetch(hashes[i]);
-    for (std::size_t i = 0; i < tables_.size(); ++i) tables_[i].select(hashes[i]);
-  }
-
-  template <typename Coder>
-  unsigned code(Coder& coder, unsigned node, const int* extra, unsigned extraCount,
-                unsigned selectorA, unsigned selectorB, unsigned mapContext, unsigned bit) {
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < tables_.size(); ++i, n += 2) tables_[i].predict(node, &inputs_[n]);
-    for (unsigned i = 0; i < extraCount; ++i) inputs_[n++] = extra[i];
-    inputs_[n] = 256;
-    const int logit =
-        (first_.mix(inputs_.data(), selectorA) + second_.mix(inputs_.data(), selectorB)) / 2;
-    const int mixed = squash(logit);
-    const int refined = map_.refine(logit, mapContext);
-    const int probability = std::clamp((mixed + refined * 3 + 2) / 4, 1, 4094);
-    if constexpr (std::is_same_v<Coder, RangeEncoder>) {
-      coder.encode(bit, static_cast<Probability>(probability * 16));
-    } else {
-      bit = coder.decode(static_cast<Probability>(probability * 16));
-    }
-    for (auto& table : tables_) table.update(bit);
-    first_.update(inputs_.data(), bit, 6);
-    second_.update(inputs_.data(), bit, 6);
-    map_.update(bit);
-    return bit;
-  }
-
- private:
-  std::vector<ContextTable> tables_;
-  std::vector<int> inputs_;
-  Mixer first_;
-  Mixer second_;
-  AdaptiveMap map_;
-};
 
 }  // namespace
 
