@@ -13,6 +13,8 @@ import {
 export interface RsyncOptions {
   /** Where the copies of the base stand while they are brought up to date; large. */
   readonly directory: string;
+  /** For RAM; default: rsync chooses, about the square root of the size. */
+  readonly ramBlockBytes?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -27,7 +29,7 @@ export async function measureRsync(
   options: RsyncOptions,
 ): Promise<StateTraffic> {
   return stateTraffic({
-    ram: await rsyncOne(base.ram, target.ram, options),
+    ram: await rsyncOne(base.ram, target.ram, options, options.ramBlockBytes),
     disk: await rsyncOne(base.disk, target.disk, options),
     device: await rsyncOne(base.device, target.device, options),
   });
@@ -37,17 +39,16 @@ async function rsyncOne(
   base: string,
   target: string,
   { directory: parent, signal }: RsyncOptions,
+  blockBytes?: number,
 ): Promise<Traffic> {
   const options = signal === undefined ? {} : { signal };
   const directory = await mkdtemp(join(parent, 'rsync-'));
   try {
     const copy = join(directory, 'copy');
     await runProgram('cp', ['--sparse=always', '--reflink=auto', base, copy], options);
-    const output = await runProgram(
-      'rsync',
-      ['--compress', '--no-whole-file', '--sparse', '--ignore-times', '--stats', target, copy],
-      options,
-    );
+    const block = blockBytes === undefined ? [] : [`--block-size=${String(blockBytes)}`];
+    const how = ['--compress', '--no-whole-file', '--sparse', '--ignore-times', ...block];
+    const output = await runProgram('rsync', [...how, '--stats', target, copy], options);
     return traffic(
       statistic(output, 'Total bytes sent'),
       statistic(output, 'Total bytes received'),

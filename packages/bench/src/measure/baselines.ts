@@ -9,6 +9,9 @@ import {
 
 import type { MeasureOptions, Measurement } from './measurement.js';
 
+/** Of memory; a block of this size is what a program that knows of pages would choose. */
+const PAGE_BYTES = 4096;
+
 /** What other people's tools send to bring `base` to `target`. `directory`: room for a copy. */
 export async function measureBaselines(
   base: StateFiles,
@@ -21,9 +24,14 @@ export async function measureBaselines(
   const fullCopy = await timed(() => measureFullCopy(target, options));
   onProgress('measuring rsync -z');
   const rsync = await timed(() => measureRsync(base, target, { directory, ...options }));
+  onProgress('measuring rsync -z --block-size=4096 for RAM');
+  const byPages = await timed(() =>
+    measureRsync(base, target, { directory, ramBlockBytes: PAGE_BYTES, ...options }),
+  );
   return [
     { method: 'full-copy', ...fullCopy },
     { method: 'rsync', ...rsync },
+    { method: 'rsync-pages', ...byPages },
   ];
 }
 

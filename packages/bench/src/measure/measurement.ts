@@ -2,13 +2,20 @@ import type { ByteTotals, MigrationReport } from '@reprise/core';
 
 import type { Session } from '../session/index.js';
 
-export const methods = ['full-copy', 'rsync', 'reprise-ship', 'reprise-replay'] as const;
+export const methods = [
+  'full-copy',
+  'rsync',
+  'rsync-pages',
+  'reprise-ship',
+  'reprise-replay',
+] as const;
 export type Method = (typeof methods)[number];
 
 /** What each method is called in print. */
 export const titleOf: Readonly<Record<Method, string>> = {
   'full-copy': 'full copy + zstd',
   rsync: 'rsync -z',
+  'rsync-pages': 'rsync -z, RAM by pages',
   'reprise-ship': 'reprise, no replay',
   'reprise-replay': 'reprise, replay',
 };

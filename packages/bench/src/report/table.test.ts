@@ -11,6 +11,7 @@ const run = (replaySent: number) =>
   sessionRun({
     'full-copy': { sent: 9_000_000 },
     rsync: { sent: 1_200_000, received: 34_567 },
+    'rsync-pages': { sent: 1_000_000, received: 90_000 },
     'reprise-ship': { sent: 50_000, received: 100 },
     'reprise-replay': {
       byClass: {
