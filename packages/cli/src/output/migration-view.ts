@@ -134,7 +134,7 @@ export function planText(plan: Plan): string {
     bytes(plan[name].bytes),
     plan[name].seconds === undefined ? '-' : seconds(plan[name].seconds),
   ];
-  return `${table(['PLAN', 'BYTES', 'TIME'], [row('replay'), row('ship')])}\n\nBecause ${plan.reason}.`;
+  return `${table(['PLAN', 'BYTES, AT MOST', 'TIME'], [row('replay'), row('ship')])}\n\nBecause ${plan.reason}.`;
 }
 
 /** The closing table: what travelled, and how it went. */

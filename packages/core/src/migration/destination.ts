@@ -14,11 +14,11 @@ import {
 } from '../snapshot/index.js';
 import { startVm } from '../supervisor/index.js';
 
+import { LOG_PURPOSE } from './analysis.js';
 import { differFor } from './differ-for.js';
 import { HandoffExchange } from './handoff-exchange.js';
 import { receiveRepair } from './repair.js';
 import { replaySession, type Replayed } from './replay.js';
-import { LOG_PURPOSE } from './source.js';
 import { Staging } from './staging.js';
 
 const PROGRESS_EVERY_MS = 5_000;

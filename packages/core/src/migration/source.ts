@@ -1,37 +1,24 @@
-import { readFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 
 import { BLOCK_SIZE } from '@reprise/blkdriver-native';
-import {
-  compress,
-  countPages,
-  type Differ,
-  type PageRuns,
-  type ResidueFrame,
-  type ResiduePlan,
-} from '@reprise/differ';
+import { countPages, type Differ, type PageRuns, type ResidueFrame } from '@reprise/differ';
 
 import { RepriseError, throwIfCancelled } from '../errors.js';
-import { packInputLog, sealBlob } from '../input/index.js';
 import type { Channel, Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore, VmRecord } from '../snapshot/index.js';
 
-import { contentIndexOf } from './content-index.js';
+import { analyse, type Analysis } from './analysis.js';
 import { lastWrittenFirst } from './dirty-order.js';
 import { HandoffExchange } from './handoff-exchange.js';
-import { planMigration, type Plan } from './plan.js';
+import type { Plan } from './plan.js';
 import type { OnProgress, Stage } from './progress.js';
 import { sendRepair } from './repair.js';
 import type { MigrationReport } from './report.js';
 import { unionRuns } from './runs.js';
-import { readSessionInput, replaySeconds, sessionMs, type SessionInput } from './session-log.js';
+import { sessionMs } from './session-log.js';
 import { Stopwatch } from './stopwatch.js';
-import { changeBetween, lineOf, type Change } from './target.js';
+import { lineOf } from './target.js';
 
-/** The purpose under which an input log is sealed for the link. */
-export const LOG_PURPOSE = 'migration input log';
-/** The zstd level of a residue: the link is what is slow. */
-const RESIDUE_LEVEL = 19;
 const MAX_REPAIRS = 3;
 
 export interface SourceOptions {
@@ -67,16 +54,6 @@ export async function runSource(options: SourceOptions): Promise<SourceOutcome> 
 
 type Timed = 'plan' | 'replay' | 'residue' | 'prove' | 'handoff';
 
-interface Prepared {
-  readonly base: Snapshot;
-  readonly change: Change;
-  readonly residue: ResiduePlan;
-  readonly input: SessionInput;
-  readonly sealedLog: Uint8Array | undefined;
-  readonly device: Uint8Array;
-  readonly plan: Plan;
-}
-
 const NO_PAGES: PageRuns = new BigUint64Array(0);
 
 class SourceMigration {
@@ -104,7 +81,7 @@ class SourceMigration {
       return { kind: 'settled', target: head.root };
     }
     const base = await this.#commonBase(met, head);
-    const prepared = await this.#watch.time('plan', () => this.#prepare(head, base));
+    const prepared = await this.#watch.time('plan', () => this.#analyse(head, base));
     await using _residue = prepared.residue;
     if (this.#o.dryRun) {
       await channel.send('bye', {});
@@ -186,51 +163,20 @@ class SourceMigration {
     return await store.snapshot(name, met.base);
   }
 
-  /** Everything that can be known before the first byte of state travels. */
-  async #prepare(head: Snapshot, base: Snapshot): Promise<Prepared> {
-    const { store, differ, name, signal } = this.#o;
-    const options = signal === undefined ? {} : { signal };
-    this.#tell('plan', 'finding what changed');
-    const change = await changeBetween(differ, base, head, signal);
-    const indexPath = await contentIndexOf(differ, base, {
-      ...options,
-      onProgress: (done, total) => {
-        this.#tell('plan', 'indexing the base', done, total);
+  async #analyse(head: Snapshot, base: Snapshot): Promise<Analysis> {
+    const { strategy } = this.#o;
+    const analysis = await analyse({
+      ...this.#o,
+      ...{ head, base },
+      onProgress: (text, done, total) => {
+        this.#tell('plan', text, done, total);
       },
     });
-    this.#tell('plan', 'finding what the base explains');
-    const residue = await differ.planResidue({ ...change, indexPath, ...options });
-    const reference = await readFile(base.paths.device);
-    const device = await compress(await readFile(head.paths.device), { reference });
-    const line = await lineOf(store, name, head);
-    const sessions = line
-      .slice(
-        0,
-        line.findIndex((s) => s.root === base.root),
-      )
-      .reverse();
-    const input = await readSessionInput(store, name, sessions);
-    const sealedLog =
-      'log' in input
-        ? sealBlob(await store.secret(name), LOG_PURPOSE, packInputLog(input.log))
-        : undefined;
-    this.#tell('plan', 'estimating');
-    const estimate = await residue.estimateBytes(options);
-    const unknown = residue.counts.ram.unknown + residue.counts.disk.unknown;
-    const plan = planMigration({
-      wanted: this.#o.strategy,
-      noReplayBecause: 'because' in input ? input.because : undefined,
-      logBytes: sealedLog?.length ?? 0,
-      replaySeconds: 'log' in input ? replaySeconds(input.log) : 0,
-      shipBytes: estimate.ramBytes + estimate.diskBytes + device.length,
-      unexplainedBytes: estimate.ramBytes + estimate.diskBytes,
-      exchangeBytes: residue.questions.length + unknown / 8,
-      bytesPerSecond: this.#o.bytesPerSecond,
-    });
-    if (this.#o.strategy === 'replay' && plan.strategy === 'ship') {
+    const { plan } = analysis;
+    if (strategy === 'replay' && plan.strategy === 'ship') {
       this.#notes.push(`No replay: ${plan.reason}.`);
     }
-    return { base, change, residue, input, sealedLog, device, plan };
+    return analysis;
   }
 
   /** Opens the handoff, or goes on with the one that an interrupted attempt left open. */
@@ -246,7 +192,7 @@ class SourceMigration {
     return migration;
   }
 
-  async #transfer(prepared: Prepared, head: Snapshot, migration: string): Promise<void> {
+  async #transfer(prepared: Analysis, head: Snapshot, migration: string): Promise<void> {
     const { channel } = this.#o;
     const { input, plan, base, sealedLog } = prepared;
     const replays = plan.strategy === 'replay' && 'log' in input && sealedLog !== undefined;
@@ -269,7 +215,7 @@ class SourceMigration {
    * The destination replays; meanwhile the blocks that the session wrote go ahead, the last written
    * first. Ends with the destination's report.
    */
-  async #race(prepared: Prepared, sealedLog: Uint8Array): Promise<void> {
+  async #race(prepared: Analysis, sealedLog: Uint8Array): Promise<void> {
     const { channel, signal } = this.#o;
     await channel.send('inputLog', sealedLog);
     const over = new AbortController();
@@ -292,10 +238,10 @@ class SourceMigration {
     this.#noteReplay(this.#replay);
   }
 
-  async #shipAhead({ change, residue }: Prepared, over: AbortSignal): Promise<void> {
+  async #shipAhead({ change, residue }: Analysis, over: AbortSignal): Promise<void> {
     const { channel, signal } = this.#o;
     const diskOrder = await lastWrittenFirst(change.overlays, change.target.disk.sizeBytes, signal);
-    const frames = residue.encode({ spaces: ['disk'], diskOrder, level: RESIDUE_LEVEL });
+    const frames = residue.encode({ spaces: ['disk'], diskOrder });
     let started = false;
     for await (const frame of frames) {
       if (over.aborted) break;
@@ -308,21 +254,20 @@ class SourceMigration {
   }
 
   /** Asks which of the unexplained pages the replay has produced. */
-  async #ask({ residue }: Prepared): Promise<Uint8Array> {
+  async #ask({ residue }: Analysis): Promise<Uint8Array> {
     const { channel } = this.#o;
     this.#tell('residue', 'comparing with the replay');
     await channel.send('questions', residue.questions);
     return (await channel.receive('answers')).content;
   }
 
-  async #sendResidue(prepared: Prepared, known: Uint8Array | undefined): Promise<void> {
+  async #sendResidue(prepared: Analysis, known: Uint8Array | undefined): Promise<void> {
     const { channel, signal } = this.#o;
     const { residue, change, device } = prepared;
     const total = residue.counts.ram.unknown + residue.counts.disk.unknown;
     let done = 0;
     await channel.send('residueStart', {});
     const frames = residue.encode({
-      level: RESIDUE_LEVEL,
       applied: { ram: NO_PAGES, disk: unionRuns(this.#shippedAhead) },
       diskOrder: await lastWrittenFirst(change.overlays, change.target.disk.sizeBytes, signal),
       ...(known === undefined ? {} : { known }),
@@ -338,7 +283,7 @@ class SourceMigration {
   }
 
   /** The destination computes the root of what it holds; what does not prove is sent again. */
-  async #prove(prepared: Prepared, head: Snapshot): Promise<void> {
+  async #prove(prepared: Analysis, head: Snapshot): Promise<void> {
     const { channel, differ } = this.#o;
     const { ram, disk, device } = head.manifest;
     for (let attempt = 0; ; attempt++) {
@@ -418,7 +363,7 @@ class SourceMigration {
   #report(
     vm: VmRecord,
     head: Snapshot,
-    prepared: Prepared,
+    prepared: Analysis,
     migration: string,
     resumed: boolean,
   ): MigrationReport {

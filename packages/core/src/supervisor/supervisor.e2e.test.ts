@@ -52,7 +52,8 @@ describe('a running VM whose parts are killed', () => {
     const { console, pid } = await startVm(home, VM);
     await typeLines(console, ['cd; seq 1 500 > a; sync']);
     const disk = (await childrenOf(pid)).find(({ command }) => command.includes('disk-process'));
-    process.kill(disk?.pid ?? -1, 'SIGKILL');
+    if (disk === undefined) throw new Error('the supervisor has no disk process');
+    process.kill(disk.pid, 'SIGKILL');
     await typeLines(console, ['seq 501 1000 >> a; sync; sed -n 1000p a > b; sync']);
     const status = await vmStatus(home, VM);
     expect(status).toMatchObject({ diskRestarts: 1 });

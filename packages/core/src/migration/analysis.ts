@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+
+import { compress, type Differ, type ResiduePlan } from '@reprise/differ';
+
+import { packInputLog, sealBlob } from '../input/index.js';
+import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
+
+import { contentIndexOf } from './content-index.js';
+import { planMigration, type Plan } from './plan.js';
+import { readSessionInput, replaySeconds, type SessionInput } from './session-log.js';
+import { changeBetween, lineOf, type Change } from './target.js';
+
+/** The purpose under which an input log is sealed for the link. */
+export const LOG_PURPOSE = 'migration input log';
+
+export interface AnalysisOptions {
+  readonly store: SnapshotStore;
+  readonly differ: Differ;
+  readonly name: string;
+  /** The snapshot that is to travel, and the one that both hosts hold. */
+  readonly head: Snapshot;
+  readonly base: Snapshot;
+  readonly strategy: 'auto' | 'replay' | 'ship';
+  readonly bytesPerSecond: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: (text: string, done?: number, total?: number) => void;
+}
+
+/** Everything that the source can know before the first byte of state travels. */
+export interface Analysis {
+  readonly base: Snapshot;
+  readonly change: Change;
+  /** What changed, sorted by what explains it. Whoever asked for the analysis closes it. */
+  readonly residue: ResiduePlan;
+  readonly input: SessionInput;
+  readonly sealedLog: Uint8Array | undefined;
+  /** The device state, compressed against the base's. */
+  readonly device: Uint8Array;
+  readonly plan: Plan;
+}
+
+/** Finds what changed and what explains it, and plans from that. Nothing is sent. */
+export async function analyse(options: AnalysisOptions): Promise<Analysis> {
+  const { store, differ, name, head, base, signal, onProgress } = options;
+  const cancel = signal === undefined ? {} : { signal };
+  onProgress('finding what changed');
+  const change = await changeBetween(differ, base, head, signal);
+  const indexPath = await contentIndexOf(differ, base, {
+    ...cancel,
+    onProgress: (done, total) => {
+      onProgress('indexing the base', done, total);
+    },
+  });
+  onProgress('finding what the base explains');
+  const residue = await differ.planResidue({ ...change, indexPath, ...cancel });
+  try {
+    const reference = await readFile(base.paths.device);
+    const device = await compress(await readFile(head.paths.device), { reference });
+    const input = await inputBetween(store, name, base, head);
+    const sealedLog =
+      'log' in input
+        ? sealBlob(await store.secret(name), LOG_PURPOSE, packInputLog(input.log))
+        : undefined;
+    onProgress('estimating');
+    const estimate = await residue.estimateBytes(cancel);
+    const unknown = residue.counts.ram.unknown + residue.counts.disk.unknown;
+    const plan = planMigration({
+      wanted: options.strategy,
+      noReplayBecause: 'because' in input ? input.because : undefined,
+      logBytes: sealedLog?.length ?? 0,
+      replaySeconds: 'log' in input ? replaySeconds(input.log) : 0,
+      shipBytes: estimate.ramBytes + estimate.diskBytes + device.length,
+      unexplainedBytes: estimate.ramBytes + estimate.diskBytes,
+      exchangeBytes: residue.questions.length + unknown / 8,
+      bytesPerSecond: options.bytesPerSecond,
+    });
+    return { base, change, residue, input, sealedLog, device, plan };
+  } catch (error) {
+    await residue.close();
+    throw error;
+  }
+}
+
+/** The input of every session after `base`, up to `head`. */
+async function inputBetween(
+  store: SnapshotStore,
+  name: string,
+  base: Snapshot,
+  head: Snapshot,
+): Promise<SessionInput> {
+  const line = await lineOf(store, name, head);
+  const newer = line.slice(
+    0,
+    line.findIndex((snapshot) => snapshot.root === base.root),
+  );
+  return await readSessionInput(store, name, newer.reverse());
+}
