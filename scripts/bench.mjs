@@ -7,6 +7,9 @@ import { setup } from './setup.mjs';
 
 const args = process.argv.slice(2);
 const asksForHelp = args.includes('--help') || args.includes('-h');
-await setup({ uses: ['build', 'run'], guests: asksForHelp ? [] : ['tiny', 'desktop'] });
+await setup({
+  uses: ['build', 'run', 'bench'],
+  guests: asksForHelp ? [] : ['tiny', 'desktop'],
+});
 const bench = join(ROOT, 'packages', 'bench', 'dist', 'main.js');
 process.exitCode = (await run(process.execPath, [bench, ...args])).status;

@@ -11,7 +11,7 @@ import { buildPackages, checkNode, installDependencies, ROOT } from './lib/works
 
 /**
  * @param {{ uses?: string[], guests?: string[] }} [o]
- *   uses: what shall be possible afterwards: build, run, guests, test, lint
+ *   uses: what shall be possible afterwards: build, run, guests, test, bench, lint
  *   guests: names of guests to have in the cache
  */
 export async function setup({ uses = ['build', 'run'], guests = [] } = {}) {
@@ -50,7 +50,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
       console.log(USAGE);
     } else {
       await setup({
-        ...(values.all ? { uses: ['build', 'run', 'guests', 'test', 'lint'] } : {}),
+        ...(values.all ? { uses: ['build', 'run', 'guests', 'test', 'bench', 'lint'] } : {}),
         guests: values.guests?.split(',').filter((name) => name !== '') ?? [],
       });
       console.error('reprise: ready');

@@ -46,6 +46,20 @@ const REQUIREMENTS = [
   { use: 'test', program: 'qemu-io', package: 'qemu-utils', why: 'interop with the driver' },
   { use: 'test', program: 'nbdcopy', package: 'libnbd-bin', why: 'interop with the driver' },
   { use: 'test', program: 'fio', package: 'fio', why: 'load on the driver' },
+  { use: 'test', program: 'nbdsh', package: 'python3-libnbd', why: 'interop with the driver' },
+  {
+    use: 'test',
+    file: '/usr/include/doctest/doctest.h',
+    package: 'doctest-dev',
+    why: "runs the driver's own tests",
+  },
+  {
+    use: 'bench',
+    program: 'nbdkit',
+    package: 'nbdkit',
+    why: 'is what the driver is compared with',
+  },
+  { use: 'bench', program: 'fio', package: 'fio', why: 'load on the driver' },
   { use: 'lint', program: 'clang-format', package: 'clang-format', why: 'formats C++' },
   { use: 'lint', program: 'clang-tidy', package: 'clang-tidy', why: 'lints C++' },
 ];
