@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { writeFile } from 'node:fs/promises';
+import { access, constants, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 
 import { parseRate } from '@reprise/core';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -8,6 +9,7 @@ import { runBenchmark } from './benchmark.js';
 import { sessionNames } from './session/index.js';
 
 const INTERRUPTED = 130;
+const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 interface Arguments {
   readonly session?: readonly string[];
@@ -38,9 +40,10 @@ async function bench(options: Arguments): Promise<void> {
     process.stderr.write('bench: cancelling; once more ends at once and leaves files behind\n');
     cancelling.abort();
   };
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, cancel);
+  for (const name of STOPPING) process.once(name, cancel);
   const startedMs = performance.now();
   try {
+    if (options.json !== undefined) await checkWritable(options.json);
     const result = await runBenchmark({
       sessions: options.session ?? sessionNames,
       runs: options.runs,
@@ -60,7 +63,19 @@ async function bench(options: Arguments): Promise<void> {
     process.stderr.write(`bench: ${cancelled ? 'cancelled' : describe(error)}\n`);
     process.exitCode = cancelled ? INTERRUPTED : 1;
   } finally {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.removeListener(name, cancel);
+    for (const name of STOPPING) process.removeListener(name, cancel);
+  }
+}
+
+/** Before an hour of work, not after it. */
+async function checkWritable(file: string): Promise<void> {
+  const directory = dirname(resolve(file));
+  try {
+    await access(directory, constants.W_OK);
+  } catch (cause) {
+    throw new Error(`${directory} cannot be written to. Give --json a file somewhere else.`, {
+      cause,
+    });
   }
 }
 
