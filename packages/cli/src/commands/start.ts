@@ -17,6 +17,7 @@ export interface StartOptions {
 export async function start(context: Context, name: string, o: StartOptions): Promise<void> {
   if (o.takeBack === true) {
     await using store = await context.openStore();
+    await store.vm(name);
     await store.lease.apply(name, { type: 'cancel' });
   }
   const port = await portOf(o);

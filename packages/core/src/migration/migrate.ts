@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { RepriseError } from '../errors.js';
-import type { SshOptions } from '../link/index.js';
+import { parseAddress, type SshOptions } from '../link/index.js';
 import { openStore, type SnapshotStore } from '../snapshot/index.js';
 import { suspendVm, vmStatus } from '../supervisor/index.js';
 
@@ -40,7 +40,7 @@ export interface MigrateOptions {
 export async function migrate(options: MigrateOptions): Promise<SourceOutcome> {
   const { home, name, signal } = options;
   const onProgress = options.onProgress ?? (() => undefined);
-  await suspendIfRunning(options, onProgress);
+  parseAddress(options.destination);
   await using store = await openStore({ home });
   await using differ = await differFor(store, name);
   await using channel = await connectTo({
@@ -51,6 +51,8 @@ export async function migrate(options: MigrateOptions): Promise<SourceOutcome> {
     ...(signal === undefined ? {} : { signal }),
   });
   try {
+    // Only now: whoever cannot be reached costs the user nothing.
+    await suspendIfRunning(options, onProgress);
     const outcome = await runSource({
       ...{ store, differ, name, channel, signal, onProgress },
       strategy: options.strategy ?? 'auto',

@@ -208,6 +208,17 @@ describe('a VM that moves between two hosts', () => {
     await move(there, here, { strategy: 'ship' });
   });
 
+  test('moves for an integrator who wrote sixty lines: the example', async () => {
+    await session(here.home, ['ls -l']);
+    const example = fileURLToPath(new URL('../../../../examples/dist/migrate.js', import.meta.url));
+    const { stdout } = await run(process.execPath, [example, VM, there.address, '20mbit'], {
+      env: { ...process.env, REPRISE_HOME: here.home },
+    });
+    expect(stdout).toMatch(/^tiny is running at unix:.*: \d+ bytes in/);
+    await suspendVm(there.home, VM);
+    await move(there, here, { strategy: 'ship' });
+  });
+
   test('says what it would do without doing it', async () => {
     await session(here.home, ['ls']);
     const outcome = await migrate({

@@ -12,30 +12,35 @@ import type { DiskOpen, DiskReply, DiskRequest } from './disk-protocol.js';
 let disk: VirtualDisk | undefined;
 let server: NbdServer | undefined;
 
-function reply(message: DiskReply): void {
-  process.send?.(message);
+/** Settles when the message is out: a channel that is closed before drops what it still holds. */
+async function reply(message: DiskReply): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.send?.(message, () => {
+      resolve();
+    });
+  });
 }
 
 async function open(request: DiskOpen): Promise<void> {
   const { base, layers, overlay, socketPath, exportName } = request;
   disk = await VirtualDisk.open({ base, layers, overlay });
   server = await disk.serve({ socketPath, exportName });
-  reply({ kind: 'serving' });
+  await reply({ kind: 'serving' });
 }
 
 async function close(): Promise<void> {
   await server?.close();
   await disk?.flush();
   await disk?.close();
-  reply({ kind: 'closed' });
+  await reply({ kind: 'closed' });
   process.disconnect();
 }
 
 process.on('message', (request: DiskRequest) => {
   const work = request.kind === 'open' ? open(request) : close();
-  work.catch((error: unknown) => {
-    reply({ kind: 'failed', message: describeError(error) });
+  work.catch(async (error: unknown) => {
     process.exitCode = 1;
+    await reply({ kind: 'failed', message: describeError(error) });
     process.disconnect();
   });
 });

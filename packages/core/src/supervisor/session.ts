@@ -65,7 +65,7 @@ export class Session {
     });
   }
 
-  /** Throws VM_RUNNING, HELD_ELSEWHERE, HANDOFF_OPEN, SESSION_INTERRUPTED, and what starting can meet. */
+  /** Throws VM_UNKNOWN, VM_RUNNING, HELD_ELSEWHERE, HANDOFF_OPEN, SESSION_INTERRUPTED, and what starting can meet. */
   static async start(
     store: SnapshotStore,
     request: SessionRequest,
@@ -74,6 +74,7 @@ export class Session {
     const { name } = request;
     const tally: Tally = { events: 0, anchors: 0, diskRestarts: 0, warnings: [] };
     const cleanup = new CleanupStack();
+    await store.vm(name);
     const grant = await store.lease.acquireToRun(name);
     cleanup.defer(() => grant.release());
     try {

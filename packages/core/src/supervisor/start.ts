@@ -135,12 +135,13 @@ async function firstWord(child: ChildProcess, options: StartVmOptions): Promise<
         );
       });
     });
-    child.once('exit', (code, signal) => {
+    // Emitted after the last message, unlike 'exit'.
+    child.once('disconnect', () => {
       settle(() => {
         reject(
           new RepriseError(
             'INTERNAL',
-            `The supervisor ended before the VM ran (${signal ?? String(code)}). Look at the log of the VM.`,
+            'The supervisor ended before the VM ran. Look at the log of the VM.',
           ),
         );
       });

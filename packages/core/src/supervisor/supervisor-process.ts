@@ -11,8 +11,18 @@ import { Session } from './session.js';
  * hears by IPC how that went, then lets go; from then on the control socket is the way to talk to it.
  */
 
-function tell(reply: SessionReply): void {
-  if (process.connected) process.send?.(reply);
+/** Settles when the message is out: a channel that is closed before drops what it still holds. */
+async function tell(reply: SessionReply): Promise<void> {
+  if (!process.connected) return;
+  await new Promise<void>((resolve) => {
+    process.send?.(reply, () => {
+      resolve();
+    });
+  });
+}
+
+function letGo(): void {
+  if (process.connected) process.disconnect();
 }
 
 async function supervise(request: ReturnType<typeof sessionRequest.parse>): Promise<void> {
@@ -21,7 +31,7 @@ async function supervise(request: ReturnType<typeof sessionRequest.parse>): Prom
   const session = await Session.start(store, request, {
     signal: starting.signal,
     onProgress: (text) => {
-      tell({ kind: 'progress', text });
+      void tell({ kind: 'progress', text });
     },
   });
   let finish: () => void = () => undefined;
@@ -48,8 +58,8 @@ async function supervise(request: ReturnType<typeof sessionRequest.parse>): Prom
       finish();
     });
   });
-  tell({ kind: 'running', status: await session.status() });
-  if (process.connected) process.disconnect();
+  await tell({ kind: 'running', status: await session.status() });
+  letGo();
 
   void session.ended.then((ending) => {
     console.error(`the guest ${ending === 'powered-off' ? 'switched itself off' : 'crashed'}`);
@@ -63,12 +73,12 @@ async function supervise(request: ReturnType<typeof sessionRequest.parse>): Prom
 process.once('message', (message) => {
   supervise(sessionRequest.parse(message)).then(
     () => process.exit(0),
-    (error: unknown) => {
-      const code = error instanceof RepriseError ? error.code : 'INTERNAL';
+    async (error: unknown) => {
       console.error(error);
-      tell({ kind: 'failed', code, message: describeError(error) });
       process.exitCode = 1;
-      if (process.connected) process.disconnect();
+      const code = error instanceof RepriseError ? error.code : 'INTERNAL';
+      await tell({ kind: 'failed', code, message: describeError(error) });
+      letGo();
     },
   );
 });
