@@ -65,3 +65,12 @@ export {
 } from './supervisor/index.js';
 export * from './migration/index.js';
 export { SOFTWARE } from './version.js';
+
+// Everything that the signatures above mention, so that an integrator can name it.
+export type * from './console/index.js';
+export type { GuestProgress } from './hypervisor/port.js';
+export type * from './hypervisor/port.js';
+export type * from './input/index.js';
+export type * from './lease/index.js';
+export type * from './snapshot/index.js';
+export type * from './supervisor/index.js';
