@@ -178,7 +178,7 @@ describe('the handoff table', () => {
       {
         kind: 'refuse',
         code: 'HANDOFF_CONFLICT',
-        message: expect.stringMatching(/2026-02-03.*stolen laptop.*concede/),
+        message: expect.stringMatching(/2026-02-03.*stolen laptop.*vm rm/),
       },
     ]);
   });

@@ -1,6 +1,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { z } from 'zod';
 
@@ -12,6 +13,7 @@ import { describeError, errorCodes, RepriseError, type ErrorCode } from '../erro
  */
 
 const MAX_LINE_BYTES = 64 * 1024;
+const LAST_REPLY_MS = 2_000;
 
 export const controlRequest = z.discriminatedUnion('method', [
   z.strictObject({ method: z.literal('status') }),
@@ -77,8 +79,14 @@ export async function serveControl(
   return {
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
-      // A reply that is being made still arrives.
-      await Promise.all(answering);
+      // A reply that is being made still arrives, but one that hangs does not hold us up.
+      const patience = new AbortController();
+      const { signal } = patience;
+      await Promise.race([
+        Promise.all(answering),
+        sleep(LAST_REPLY_MS, undefined, { signal }).catch(() => undefined),
+      ]);
+      patience.abort();
       for (const socket of open) socket.destroySoon();
       await closed;
     },
