@@ -47,6 +47,7 @@ export const transitions: Readonly<Record<Phase, Row>> = {
   },
   proving: { proof: 'handoff' },
   repairing: {
+    leafDigests: 'repairing',
     leavesWanted: 'repairing',
     residueStart: 'repairing',
     ramResidue: 'repairing',
