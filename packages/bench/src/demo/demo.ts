@@ -26,8 +26,8 @@ import {
   desktopEdit,
   desktopTerminal,
   playSession,
-  tinyReturn,
-  tinyShell,
+  tinyHomecoming,
+  tinyVisit,
   type Session,
 } from '../session/index.js';
 
@@ -35,7 +35,7 @@ import { startSshServer } from './ssh-server.js';
 
 const REPRISE = fileURLToPath(new URL('../../../cli/bin/reprise.js', import.meta.url));
 const sessions: Readonly<Record<GuestName, readonly [Session, Session]>> = {
-  tiny: [tinyShell, tinyReturn],
+  tiny: [tinyVisit, tinyHomecoming],
   desktop: [desktopEdit, desktopTerminal],
 };
 

@@ -3,4 +3,4 @@ export { desktopEdit, desktopTerminal } from './desktop.js';
 export { playSession } from './player.js';
 export { SeededRandom } from './random.js';
 export type { Session, Step } from './script.js';
-export { tinyReturn, tinyShell } from './tiny.js';
+export { tinyHomecoming, tinyShell, tinyVisit } from './tiny.js';

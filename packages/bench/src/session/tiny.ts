@@ -35,27 +35,41 @@ export const tinyShell: Session = {
   ],
 };
 
-/** What the user does after arriving: proof that typing goes on working. */
-export const tinyReturn: Session = {
-  name: 'tiny-return',
+/** Half a minute of work, for the demo: an editor, some files, an archive. */
+export const tinyVisit: Session = {
+  name: 'tiny-visit',
   guest: 'tiny',
-  title: 'a short shell session at the destination',
-  seed: 2009,
+  title: 'a note in vi, some files, an archive',
+  seed: 2010,
   steps: [
-    ...line('tail -2 letter.txt'),
+    ...line('vi letter.txt'),
     think(1),
-    ...line('tar tzf pack.tgz | wc -l'),
-    settle(),
-    ...line('rm sorted*; echo back home >> todo.txt; cat todo.txt'),
-    think(1),
-    ...line('vi todo.txt'),
-    think(1),
-    type('Goone more thing to do'),
+    type('GoTyped on one host, read on another.'),
     key('Escape'),
     think(0.6),
     ...line(':wq'),
-    think(0.6),
-    ...line('sync'),
+    think(0.8),
+    ...line('seq 1 3000 > n; sort -r n > m; wc m'),
+    settle(),
+    ...line('tar czf p.tgz n m; ls -l'),
+    settle(),
+    ...line('md5sum n m; sync'),
+    settle(),
+  ],
+};
+
+/** What the user of the demo does after arriving: proof that typing goes on working. */
+export const tinyHomecoming: Session = {
+  name: 'tiny-homecoming',
+  guest: 'tiny',
+  title: 'looking at what arrived, and leaving a line',
+  seed: 2011,
+  steps: [
+    ...line('tail -1 letter.txt; tar tzf p.tgz'),
+    settle(),
+    ...line('rm m; echo back home >> todo.txt'),
+    think(0.8),
+    ...line('cat todo.txt; sync'),
     settle(),
   ],
 };
