@@ -70,6 +70,7 @@ function lineAStage(output: Output): (progress: MigrationProgress) => void {
 class StageView {
   readonly #startedMs = performance.now();
   #reached = -1;
+  #stageStartedMs = performance.now();
   #tasks = new Map<Stage, Task>();
   #waiting = new Map<Stage, { resolve: () => void; reject: (error: unknown) => void }>();
   #failure: { error: unknown } | undefined;
@@ -91,6 +92,7 @@ class StageView {
     const at = stages.indexOf(progress.stage);
     if (at > this.#reached) {
       this.#reached = at;
+      this.#stageStartedMs = performance.now();
       this.#settleBefore(at);
     }
     const task = this.#tasks.get(progress.stage);
@@ -119,6 +121,9 @@ class StageView {
     const parts = [text];
     if (done !== undefined && total !== undefined && total > 0) {
       parts.push(`${String(Math.floor((100 * done) / total))} %`);
+      const elapsed = (performance.now() - this.#stageStartedMs) / 1000;
+      if (done > 0 && done < total)
+        parts.push(`${seconds((elapsed * (total - done)) / done)} left`);
     }
     if (crossed !== undefined) {
       const elapsed = (performance.now() - this.#startedMs) / 1000;
