@@ -34,6 +34,8 @@ import {
 import { startSshServer } from './ssh-server.js';
 
 const REPRISE = fileURLToPath(new URL('../../../cli/bin/reprise.js', import.meta.url));
+/** A screen that has not changed for this long will not change by itself. */
+const STILL_MS = 4_000;
 const sessions: Readonly<Record<GuestName, readonly [Session, Session]>> = {
   tiny: [tinyVisit, tinyHomecoming],
   desktop: [desktopEdit, desktopTerminal],
@@ -147,6 +149,8 @@ async function migrationOf(
         show(`typing, step ${String(done)} of ${String(total)}`);
       },
     });
+    // The picture is taken while the guest still runs: what fades or settles by itself is let go first.
+    await viewer.waitForQuiet({ quietMs: STILL_MS, timeoutMs: 10 * STILL_MS, signal });
   }
   await running.screenshot(picture('suspended'));
 
