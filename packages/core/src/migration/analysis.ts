@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 
+import type { BlockRuns } from '@reprise/blkdriver-native';
 import { compress, type Differ, type ResiduePlan } from '@reprise/differ';
 
 import { packInputLog, sealBlob } from '../input/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
 import { contentIndexOf } from './content-index.js';
+import { lastWrittenFirst } from './dirty-order.js';
 import { planMigration, type Plan } from './plan.js';
 import { readSessionInput, replaySeconds, type SessionInput } from './session-log.js';
 import { changeBetween, lineOf, type Change } from './target.js';
@@ -30,6 +32,8 @@ export interface AnalysisOptions {
 export interface Analysis {
   readonly base: Snapshot;
   readonly change: Change;
+  /** The blocks that the sessions wrote, as runs, the last written first. */
+  readonly diskOrder: BlockRuns;
   /** What changed, sorted by what explains it. Whoever asked for the analysis closes it. */
   readonly residue: ResiduePlan;
   readonly input: SessionInput;
@@ -45,6 +49,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   const cancel = signal === undefined ? {} : { signal };
   onProgress('finding what changed');
   const change = await changeBetween(differ, base, head, signal);
+  const diskOrder = await lastWrittenFirst(change.overlays, change.target.disk.sizeBytes, signal);
   const indexPath = await contentIndexOf(differ, base, {
     ...cancel,
     onProgress: (done, total) => {
@@ -74,7 +79,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
       exchangeBytes: residue.questions.length + unknown / 8,
       bytesPerSecond: options.bytesPerSecond,
     });
-    return { base, change, residue, input, sealedLog, device, plan };
+    return { base, change, diskOrder, residue, input, sealedLog, device, plan };
   } catch (error) {
     await residue.close();
     throw error;

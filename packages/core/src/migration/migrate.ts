@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { RepriseError } from '../errors.js';
@@ -32,8 +32,8 @@ export interface MigrateOptions {
 }
 
 /**
- * Moves a VM to another host: suspends it if it runs, meets the destination, replays or ships, proves,
- * hands over. Until the handoff every failure leaves the VM here; calling again goes on.
+ * Moves a VM to another host: connects, suspends it if it runs, meets, replays or ships, proves, hands
+ * over. Until the handoff every failure leaves the VM here; calling again goes on.
  *
  * @throws RepriseError NO_COMMON_BASE, INCOMPATIBLE_PEER, LINK_FAILED, PROOF_FAILED, HELD_ELSEWHERE, …
  */
@@ -83,6 +83,5 @@ async function suspendIfRunning(options: MigrateOptions, onProgress: OnProgress)
 
 async function keepReport(store: SnapshotStore, report: MigrationReport): Promise<void> {
   const directory = await store.migrationDirectory(report.name, report.migration);
-  await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`);
 }

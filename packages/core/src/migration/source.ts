@@ -8,7 +8,6 @@ import type { Channel, Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore, VmRecord } from '../snapshot/index.js';
 
 import { analyse, type Analysis } from './analysis.js';
-import { lastWrittenFirst } from './dirty-order.js';
 import { HandoffExchange } from './handoff-exchange.js';
 import type { Plan } from './plan.js';
 import type { OnProgress, Stage } from './progress.js';
@@ -238,9 +237,8 @@ class SourceMigration {
     this.#noteReplay(this.#replay);
   }
 
-  async #shipAhead({ change, residue }: Analysis, over: AbortSignal): Promise<void> {
-    const { channel, signal } = this.#o;
-    const diskOrder = await lastWrittenFirst(change.overlays, change.target.disk.sizeBytes, signal);
+  async #shipAhead({ diskOrder, residue }: Analysis, over: AbortSignal): Promise<void> {
+    const { channel } = this.#o;
     const frames = residue.encode({ spaces: ['disk'], diskOrder });
     let started = false;
     for await (const frame of frames) {
@@ -263,13 +261,13 @@ class SourceMigration {
 
   async #sendResidue(prepared: Analysis, known: Uint8Array | undefined): Promise<void> {
     const { channel, signal } = this.#o;
-    const { residue, change, device } = prepared;
+    const { residue, diskOrder, device } = prepared;
     const total = residue.counts.ram.unknown + residue.counts.disk.unknown;
     let done = 0;
     await channel.send('residueStart', {});
     const frames = residue.encode({
       applied: { ram: NO_PAGES, disk: unionRuns(this.#shippedAhead) },
-      diskOrder: await lastWrittenFirst(change.overlays, change.target.disk.sizeBytes, signal),
+      diskOrder,
       ...(known === undefined ? {} : { known }),
       ...(signal === undefined ? {} : { signal }),
     });
