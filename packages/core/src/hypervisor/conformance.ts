@@ -66,6 +66,19 @@ export function hypervisorConformance(name: string, hypervisor: Hypervisor): voi
       await vm.quit();
     });
 
+    test('squeezing a guest that does not know its balloon leaves it as it is, and says so', async () => {
+      const vm = await start('squeezed');
+      if (vm.squeeze === undefined) return;
+      await vm.resume();
+      const report = await vm.squeeze();
+      expect(report.freedBytes).toBe(0);
+      expect(report.because).toBeDefined();
+      const before = await vm.progress();
+      await sleep(1000);
+      expect((await vm.progress()).cpuMs).toBeGreaterThan(before.cpuMs);
+      await vm.quit();
+    });
+
     test('a guest goes on in another process from its RAM file and device state', async () => {
       const first = await start('second');
       await first.resume();

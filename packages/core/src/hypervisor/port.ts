@@ -56,10 +56,23 @@ export interface HypervisorVm extends AsyncDisposable {
   saveDeviceState(file: string, signal?: AbortSignal): Promise<void>;
   /** A PNG of the display as it is now. */
   screenshot(file: string): Promise<void>;
+  /**
+   * Makes the free memory of a running guest read as zeros, where the machine has a balloon. Absent
+   * where the hypervisor cannot. Harmless to the guest, about a second.
+   */
+  squeeze?(signal?: AbortSignal): Promise<SqueezeReport>;
   /** What the guest has done so far: CPU time of its virtual CPUs. The base for deadlines. */
   progress(): Promise<GuestProgress>;
   /** Ends the process: politely, then by force. Safe to call twice. */
   quit(): Promise<void>;
+}
+
+/** What squeezing a guest brought. */
+export interface SqueezeReport {
+  /** Memory that was handed back, and reads as zeros unless the guest has used it since. */
+  readonly freedBytes: number;
+  /** Why it was less than the guest has free, for a person. */
+  readonly because?: string;
 }
 
 export interface GuestProgress {

@@ -6,3 +6,10 @@ export { receive, type ReceiveOptions } from './receive.js';
 export { migrationReportSchema, type MigrationReport } from './report.js';
 export { seed, type SeedOptions, type SeedProgress, type SeedReport } from './seed-source.js';
 export type { SourceOutcome } from './source.js';
+
+// For laboratories that measure the stages one by one.
+export { analyse, type Analysis, type AnalysisOptions } from './analysis.js';
+export { diskImage, stateOf } from './images.js';
+export { replaySession, type Replayed } from './replay.js';
+export { readSessionInput, type SessionInput } from './session-log.js';
+export { changeBetween, type Change } from './target.js';

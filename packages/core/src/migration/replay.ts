@@ -6,7 +6,12 @@ import { describeError } from '../errors.js';
 import { RecordedGaps, replayInput, type InputLog, type ReplayReport } from '../input/index.js';
 import type { Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
-import { bootFilesOf, PoweredVm, runtimeDirectory } from '../supervisor/index.js';
+import {
+  bootFilesOf,
+  PoweredVm,
+  runtimeDirectory,
+  squeezeBeforeStop,
+} from '../supervisor/index.js';
 
 import { diskImage } from './images.js';
 
@@ -84,6 +89,8 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
       options.onProgress(events, totalEvents, sessionMs);
     },
   });
+  // The source's guest was squeezed before it stopped; so is this one.
+  await squeezeBeforeStop(machine, powered.vm, signal);
   await powered.vm.pause();
   await powered.vm.quit();
   await powered.disk.close();

@@ -17,7 +17,7 @@ const LAST_REPLY_MS = 2_000;
 
 export const controlRequest = z.discriminatedUnion('method', [
   z.strictObject({ method: z.literal('status') }),
-  z.strictObject({ method: z.literal('suspend') }),
+  z.strictObject({ method: z.literal('suspend'), squeeze: z.boolean().optional() }),
   z.strictObject({ method: z.literal('discard') }),
   z.strictObject({ method: z.literal('screenshot'), file: z.string().max(4096) }),
 ]);

@@ -11,3 +11,4 @@ export {
   vmStatus,
   type StartVmOptions,
 } from './start.js';
+export { squeezeBeforeStop } from './squeeze.js';

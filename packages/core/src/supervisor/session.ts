@@ -13,6 +13,7 @@ import type { SessionRequest } from './messages.js';
 import { PoweredVm } from './powered-vm.js';
 import { runtimeDirectory } from './runtime-directory.js';
 import { markPoweredOff, openSessionCopy } from './session-copy.js';
+import { squeezeBeforeStop } from './squeeze.js';
 
 const MAX_WARNINGS = 32;
 
@@ -126,11 +127,15 @@ export class Session {
     await this.#parts.powered.vm.screenshot(file);
   }
 
-  /** Ends the session with nothing lost. Its result is the VM's new head. */
-  async suspend(): Promise<{ root: string }> {
+  /**
+   * Ends the session with nothing lost. Its result is the VM's new head. With `squeeze` the guest first
+   * hands its free memory back; input is over by then.
+   */
+  async suspend(options: { squeeze: boolean } = { squeeze: true }): Promise<{ root: string }> {
     this.#leaveRunning();
     const { store, name, grant, working, powered, recorder, clock, console } = this.#parts;
     await console.endSession();
+    if (options.squeeze) await squeezeBeforeStop(await store.machine(name), powered.vm);
     await powered.vm.pause();
     clock.pause();
     await console.close();

@@ -59,11 +59,18 @@ export async function startVm(
   }
 }
 
-/** Suspends a running VM; settles with the root digest of its new head. */
-export async function suspendVm(home: string, name: string): Promise<{ readonly root: string }> {
+/**
+ * Suspends a running VM; settles with the root digest of its new head. Before it stops, the guest's free memory is
+ * handed back through its balloon, unless `squeeze` is false: stale content of free pages need not travel.
+ */
+export async function suspendVm(
+  home: string,
+  name: string,
+  options: { readonly squeeze?: boolean } = {},
+): Promise<{ readonly root: string }> {
   return await callControl(
     controlSocket(home, name),
-    { method: 'suspend' },
+    { method: 'suspend', squeeze: options.squeeze ?? true },
     { timeoutMs: SUSPEND_TIMEOUT_MS },
   );
 }

@@ -1,5 +1,7 @@
 import type { StartOptions } from '../port.js';
 
+import { BALLOON_ID } from './balloon.js';
+
 /** Where a run's sockets stand. */
 export interface QemuSockets {
   readonly control: string;
@@ -44,7 +46,7 @@ export function qemuArguments(options: StartOptions): string[] {
     ...diskArguments(options),
     ...networkArguments(options),
     ...(machine.balloon
-      ? ['-device', 'virtio-balloon-pci,id=balloon0,free-page-reporting=on']
+      ? ['-device', `virtio-balloon-pci,id=${BALLOON_ID},free-page-reporting=on`]
       : []),
     ...bootArguments(options),
     ...['-serial', `file:${escapeComma(sockets.serialLog)}`],

@@ -2,10 +2,19 @@ import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RepriseError, throwIfCancelled } from '../../errors.js';
+import type { Machine } from '../../machine/index.js';
 import { findProgram, OwnedProcess } from '../../process/index.js';
-import type { ExitReport, GuestProgress, Hypervisor, HypervisorVm, StartOptions } from '../port.js';
+import type {
+  ExitReport,
+  GuestProgress,
+  Hypervisor,
+  HypervisorVm,
+  SqueezeReport,
+  StartOptions,
+} from '../port.js';
 
 import { qemuArguments, socketsIn } from './arguments.js';
+import { squeezeGuest } from './balloon.js';
 import { loadDeviceState, saveDeviceState } from './device-state.js';
 import { QmpClient } from './qmp.js';
 
@@ -36,7 +45,7 @@ export class QemuHypervisor implements Hypervisor {
           throw startFailure(exit);
         }),
       ]);
-      const vm = new QemuVm(owned, qmp, options.runDirectory);
+      const vm = new QemuVm(owned, qmp, options.runDirectory, options.machine);
       if (options.deviceState !== undefined) await vm.load(options.deviceState, options.signal);
       return vm;
     } catch (error) {
@@ -52,12 +61,14 @@ class QemuVm implements HypervisorVm {
   readonly #owned: OwnedProcess;
   readonly #qmp: QmpClient;
   readonly #runDirectory: string;
+  readonly #machine: Machine;
   #vcpuThreads: readonly number[] | undefined;
 
-  constructor(owned: OwnedProcess, qmp: QmpClient, runDirectory: string) {
+  constructor(owned: OwnedProcess, qmp: QmpClient, runDirectory: string, machine: Machine) {
     this.#owned = owned;
     this.#qmp = qmp;
     this.#runDirectory = runDirectory;
+    this.#machine = machine;
     this.display = socketsIn(runDirectory).display;
     this.exited = owned.exited;
   }
@@ -81,6 +92,12 @@ class QemuVm implements HypervisorVm {
 
   async saveDeviceState(file: string, signal?: AbortSignal): Promise<void> {
     await this.#orGone(saveDeviceState(this.#qmp, `${this.#runDirectory}/outgoing`, file, signal));
+  }
+
+  async squeeze(signal?: AbortSignal): Promise<SqueezeReport> {
+    const { balloon, memoryMiB } = this.#machine;
+    if (!balloon) return { freedBytes: 0, because: 'the machine has no balloon' };
+    return await this.#orGone(squeezeGuest(this.#qmp, memoryMiB * 1024 * 1024, signal));
   }
 
   async screenshot(file: string): Promise<void> {
