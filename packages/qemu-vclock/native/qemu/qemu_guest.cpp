@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "qemu/qemu_guest.h"
+
+#include <chrono>
+#include <thread>
+#include <type_traits>
+
+#include "qemu/big_lock.h"
+
+namespace reprise::vclock {
+namespace {
+
+// Values of QEMU's enumerations, which are part of its management interface or have not changed
+// since 2.0.
+constexpr int kClockVirtual = 1;
+constexpr int kScaleNs = 1;
+constexpr int kRunStatePaused = 4;
+constexpr int kAxisX = 0;
+constexpr int kAxisY = 1;
+/** RFB's bits 0 to 7: left, middle, right, wheel up, down, left, right, side. */
+constexpr std::array<int, 8> kButtonOfBit{0, 1, 2, 3, 4, 7, 8, 5};
+constexpr const char* kNetDevice = "net0";
+
+}  // namespace
+
+QemuGuest::QemuGuest(const Symbols& qemu) : qemu_(qemu) {
+  qemu_.timer_init_full(
+      timer_.data(), nullptr, kClockVirtual, kScaleNs, 0,
+      [](void* self) { static_cast<QemuGuest*>(self)->tick_(); }, this);
+}
+
+std::int64_t QemuGuest::now_ns() {
+  return qemu_.qemu_clock_get_ns(kClockVirtual);
+}
+
+void QemuGuest::wake_at(std::int64_t virtual_ns) {
+  qemu_.timer_mod(timer_.data(), virtual_ns);
+}
+
+void QemuGuest::inject(const Event& event) {
+  if (const auto* key = std::get_if<KeyEvent>(&event)) {
+    qemu_.qemu_input_event_send_key_number(nullptr, static_cast<int>(key->number), key->down);
+  } else if (const auto* pointer = std::get_if<PointerEvent>(&event)) {
+    inject_pointer(*pointer);
+  } else if (const auto* frame = std::get_if<FrameEvent>(&event)) {
+    inject_frame(*frame);
+  }
+}
+
+void QemuGuest::inject_pointer(const PointerEvent& pointer) {
+  qemu_.qemu_input_queue_abs(nullptr, kAxisX, pointer.x, 0, kMostAxis);
+  qemu_.qemu_input_queue_abs(nullptr, kAxisY, pointer.y, 0, kMostAxis);
+  const auto changed = static_cast<unsigned>(buttons_ ^ pointer.buttons);
+  for (std::size_t bit = 0; bit < kButtonOfBit.size(); bit++) {
+    if ((changed >> bit & 1U) == 0) continue;
+    qemu_.qemu_input_queue_btn(nullptr, kButtonOfBit[bit], (pointer.buttons >> bit & 1U) != 0);
+  }
+  buttons_ = pointer.buttons;
+  qemu_.qemu_input_event_sync();
+}
+
+void QemuGuest::inject_frame(const FrameEvent& frame) {
+  auto* device = qemu_.qemu_find_netdev(kNetDevice);
+  if (device == nullptr) return;
+  qemu_.qemu_send_packet(device, reinterpret_cast<const std::uint8_t*>(frame.bytes.data()),
+                         static_cast<int>(frame.bytes.size()));
+}
+
+void QemuGuest::stop() {
+  qemu_.vm_stop(kRunStatePaused);
+  if (!qemu_.qemu_in_vcpu_thread()) return;
+  // On the CPU's own thread that was only a request. Before the main loop comes to it, it would
+  // find an idle CPU and let the clock jump to the next timer; a bottom half is served before that.
+  qemu_.aio_bh_schedule_oneshot_full(
+      qemu_.qemu_get_aio_context(),
+      [](void* self) { static_cast<QemuGuest*>(self)->qemu_.vm_stop(kRunStatePaused); }, this,
+      "reprise-stop");
+}
+
+std::int64_t QemuGuest::host_ns() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+void QemuGuest::rest_ns(std::int64_t ns) {
+  const BigUnlock unlocked(qemu_);
+  std::this_thread::sleep_for(std::chrono::nanoseconds(ns));
+}
+
+}  // namespace reprise::vclock

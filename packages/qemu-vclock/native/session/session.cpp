@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/session.h"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+namespace reprise::vclock {
+
+Session::Session(Guest& guest, Reply reply, Mutations mutations)
+    : guest_(guest), reply_(std::move(reply)), mutations_(mutations) {}
+
+void Session::handle(Request request) {
+  const auto id = request.id;
+  std::visit(
+      [&](auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (std::is_same_v<Body, StatusRequest>) reply_(encode_status(id, status()));
+        if constexpr (std::is_same_v<Body, NowRequest>) reply_(encode_time(id, guest_.now_ns()));
+        if constexpr (std::is_same_v<Body, RecordRequest>) begin(id, body);
+        if constexpr (std::is_same_v<Body, InputRequest>) accept(id, std::move(body));
+        if constexpr (std::is_same_v<Body, AppendRequest>) append(id, std::move(body));
+        if constexpr (std::is_same_v<Body, ReplayRequest>) replay(id, body);
+        if constexpr (std::is_same_v<Body, StopRequest>) stop_at(id, body);
+      },
+      request.body);
+}
+
+void Session::begin(std::uint32_t id, const RecordRequest& record) {
+  if (mode_ != Mode::kIdle) return refuse(id, Fault::kWrongState, "a session has begun already");
+  mode_ = Mode::kRecording;
+  start_ns_ = guest_.now_ns();
+  tick_ns_ = record.tick_ns;
+  paced_ = record.paced;
+  pacer_.start(guest_.host_ns(), start_ns_);
+  guest_.wake_at(start_ns_ + tick_ns_);
+  reply_(encode_time(id, start_ns_));
+}
+
+void Session::accept(std::uint32_t id, InputRequest input) {
+  if (mode_ != Mode::kRecording) return refuse(id, Fault::kWrongState, "no session is recorded");
+  if (stop_) return refuse(id, Fault::kWrongState, "the session is about to stop");
+  if (mutations_.inject_at_once) {
+    guest_.inject(input.event);
+    injected_++;
+    return reply_(encode_time(id, last_tick_ns_ + tick_ns_));
+  }
+  const auto bytes = waiting_bytes_ + weight(input.event);
+  if (waiting_.size() == kMostWaiting || bytes > kMostWaitingBytes) {
+    return refuse(id, Fault::kTooMuch, "too much input waits for the next tick");
+  }
+  waiting_bytes_ = bytes;
+  waiting_.push_back({id, std::move(input.event)});
+}
+
+void Session::append(std::uint32_t id, AppendRequest request) {
+  if (mode_ != Mode::kIdle) return refuse(id, Fault::kWrongState, "a session has begun already");
+  switch (timeline_.append(std::move(request.events))) {
+    case Timeline::Added::kYes:
+      return reply_(encode_time(id, guest_.now_ns()));
+    case Timeline::Added::kOutOfOrder:
+      return refuse(id, Fault::kMalformed, "the events are not in the order of their times");
+    case Timeline::Added::kTooMuch:
+      return refuse(id, Fault::kTooMuch, "the log is larger than a replay can hold");
+  }
+}
+
+void Session::replay(std::uint32_t id, const ReplayRequest& request) {
+  if (mode_ != Mode::kIdle) return refuse(id, Fault::kWrongState, "a session has begun already");
+  mode_ = Mode::kReplaying;
+  start_ns_ = guest_.now_ns();
+  stop_ = Stop{id, request.stop_at_ns};
+  const auto first_ns =
+      std::min(timeline_.next_ns().value_or(request.stop_at_ns), request.stop_at_ns);
+  guest_.wake_at(start_ns_ + first_ns);
+}
+
+void Session::stop_at(std::uint32_t id, const StopRequest& request) {
+  if (mode_ != Mode::kRecording) return refuse(id, Fault::kWrongState, "no session is recorded");
+  if (stop_) return refuse(id, Fault::kWrongState, "the session is about to stop");
+  stop_ = Stop{id, request.at_ns};
+}
+
+void Session::tick() {
+  const auto session_ns = this->session_ns();
+  if (mode_ == Mode::kRecording)
+    tick_recording(session_ns);
+  else if (mode_ == Mode::kReplaying)
+    tick_replay(session_ns);
+}
+
+void Session::tick_recording(std::int64_t session_ns) {
+  last_tick_ns_ = session_ns;
+  latest_ns_ = std::max(latest_ns_, session_ns % tick_ns_);
+  for (auto& [id, event] : std::exchange(waiting_, {})) {
+    guest_.inject(event);
+    injected_++;
+    reply_(encode_time(id, session_ns));
+  }
+  waiting_bytes_ = 0;
+  if (stop_ && stop_->at_ns <= session_ns) return finish(session_ns);
+  guest_.wake_at(start_ns_ + (session_ns / tick_ns_ + 1) * tick_ns_);
+  if (!paced_) return;
+  // Last: while this thread rests the guest may run, up to the next tick, which may rest too.
+  const auto rest_ns = pacer_.wait_ns(guest_.host_ns(), start_ns_ + session_ns);
+  if (rest_ns > 0) guest_.rest_ns(rest_ns);
+}
+
+void Session::tick_replay(std::int64_t session_ns) {
+  const auto stop_ns = stop_->at_ns;
+  while (timeline_.next_ns().value_or(std::numeric_limits<std::int64_t>::max()) <= session_ns) {
+    const auto [at_ns, event] = timeline_.take();
+    guest_.inject(event);
+    injected_++;
+    latest_ns_ = std::max(latest_ns_, session_ns - at_ns);
+  }
+  if (stop_ns <= session_ns) {
+    latest_ns_ = std::max(latest_ns_, session_ns - stop_ns);
+    return finish(session_ns);
+  }
+  guest_.wake_at(start_ns_ + std::min(timeline_.next_ns().value_or(stop_ns), stop_ns));
+}
+
+void Session::finish(std::int64_t session_ns) {
+  mode_ = Mode::kStopped;
+  guest_.stop();
+  timeline_.clear();
+  const auto stop = std::exchange(stop_, std::nullopt);
+  if (stop->id) reply_(encode_time(*stop->id, session_ns));
+}
+
+void Session::abandon() {
+  waiting_.clear();
+  waiting_bytes_ = 0;
+  if (stop_) stop_->id.reset();
+  // A log that nobody came to replay.
+  if (mode_ == Mode::kIdle) timeline_.clear();
+}
+
+StatusReport Session::status() const {
+  StatusReport report;
+  report.mode = static_cast<std::uint8_t>(mode_);
+  report.now_ns = guest_.now_ns();
+  report.session_ns = mode_ == Mode::kIdle ? 0 : report.now_ns - start_ns_;
+  report.lag_ns = pacer_.lag_ns();
+  report.injected = injected_;
+  report.waiting = waiting_.size() + timeline_.left();
+  report.latest_ns = latest_ns_;
+  return report;
+}
+
+void Session::refuse(std::uint32_t id, Fault fault, const char* text) {
+  reply_(encode_refusal({id, fault, text}));
+}
+
+}  // namespace reprise::vclock

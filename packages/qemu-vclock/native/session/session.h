@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "control/message.h"
+#include "session/guest.h"
+#include "session/pacer.h"
+#include "session/timeline.h"
+
+namespace reprise::vclock {
+
+/** Takes whole replies to the controller. May be called on any thread that holds QEMU's lock. */
+using Reply = std::function<void(std::vector<std::byte>)>;
+
+/** Departures from the rules, one at a time, so that tests can show what each rule is for. */
+struct Mutations {
+  /** Inject at once instead of at the next tick. */
+  bool inject_at_once = false;
+  /** Hand the disk a whole kick's requests instead of one. */
+  bool disk_batches = false;
+};
+
+/**
+ * What the controller asked for and what the guest's clock brings: a recorded session, or its
+ * replay. Everything happens with QEMU's lock held, so there is no other.
+ */
+class Session {
+ public:
+  enum class Mode : std::uint8_t { kIdle = 0, kRecording = 1, kReplaying = 2, kStopped = 3 };
+
+  static constexpr std::size_t kMostWaiting = 4096;
+  static constexpr std::size_t kMostWaitingBytes = 8U << 20;
+
+  Session(Guest& guest, Reply reply, Mutations mutations = {});
+
+  /** Carries a request out, or says why not. Some are answered later, when their time has come. */
+  void handle(Request request);
+
+  /** The appointment of Guest::wake_at. */
+  void tick();
+
+  /** The controller is gone: what it was still owed is forgotten, and what it sent is not injected.
+   */
+  void abandon();
+
+  /** The part of a status report that a session knows. */
+  [[nodiscard]] StatusReport status() const;
+
+ private:
+  struct Waiting {
+    std::uint32_t id;
+    Event event;
+  };
+  struct Stop {
+    std::optional<std::uint32_t> id;
+    std::int64_t at_ns;
+  };
+
+  void begin(std::uint32_t id, const RecordRequest& record);
+  void accept(std::uint32_t id, InputRequest input);
+  void append(std::uint32_t id, AppendRequest request);
+  void replay(std::uint32_t id, const ReplayRequest& request);
+  void stop_at(std::uint32_t id, const StopRequest& request);
+
+  void tick_recording(std::int64_t session_ns);
+  void tick_replay(std::int64_t session_ns);
+  void finish(std::int64_t session_ns);
+  void refuse(std::uint32_t id, Fault fault, const char* text);
+  [[nodiscard]] std::int64_t session_ns() const { return guest_.now_ns() - start_ns_; }
+
+  Guest& guest_;
+  Reply reply_;
+  Mutations mutations_;
+  Mode mode_ = Mode::kIdle;
+  std::int64_t start_ns_ = 0;
+  std::int64_t tick_ns_ = 0;
+  std::int64_t last_tick_ns_ = 0;
+  bool paced_ = false;
+  Pacer pacer_;
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  Timeline timeline_;
+  std::optional<Stop> stop_;
+  std::uint64_t injected_ = 0;
+  std::int64_t latest_ns_ = 0;
+};
+
+}  // namespace reprise::vclock

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/session.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <vector>
+
+#include "requests.h"
+
+using namespace reprise::vclock;
+using namespace reprise::vclock::testing;
+
+namespace {
+
+constexpr std::int64_t kMs = 1'000'000;
+
+/** A guest whose clock moves when a test says so. */
+class ClockworkGuest final : public Guest {
+ public:
+  std::int64_t now_ns() override { return now; }
+  void wake_at(std::int64_t at) override { appointment = at; }
+  void inject(const Event& event) override { injected.emplace_back(now, event); }
+  void stop() override { stopped = true; }
+  std::int64_t host_ns() override { return host; }
+  void rest_ns(std::int64_t ns) override { host += ns; }
+
+  std::int64_t now = 5000 * kMs;
+  std::int64_t host = 0;
+  std::int64_t appointment = 0;
+  bool stopped = false;
+  std::vector<std::pair<std::int64_t, Event>> injected;
+};
+
+struct Bench {
+  ClockworkGuest guest;
+  std::vector<ReadReply> replies;
+  Session session{guest, [this](Bytes reply) { replies.push_back(read_reply(reply)); }};
+  std::uint32_t id = 0;
+
+  std::uint32_t ask(RequestBody body) {
+    session.handle({++id, std::move(body)});
+    return id;
+  }
+  void tick() {
+    guest.now = guest.appointment;
+    session.tick();
+  }
+  const ReadReply* reply_to(std::uint32_t wanted) const {
+    for (const auto& reply : replies) {
+      if (reply.id == wanted) return &reply;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("live input goes in at the next tick, and its reply tells when") {
+  Bench bench;
+  bench.ask(RecordRequest{10 * kMs, false});
+  const auto id = bench.ask(InputRequest{KeyEvent{30, true}});
+  CHECK(bench.guest.injected.empty());
+  CHECK(bench.reply_to(id) == nullptr);
+  bench.tick();
+  CHECK(bench.guest.injected.size() == 1);
+  CHECK(bench.guest.injected[0].first == 5010 * kMs);
+  CHECK(bench.reply_to(id)->time_ns == 10 * kMs);
+}
+
+TEST_CASE("a replay injects at the recorded times and stops at the recorded end") {
+  Bench bench;
+  bench.ask(AppendRequest{{{10 * kMs, KeyEvent{30, true}}, {70 * kMs, KeyEvent{30, false}}}});
+  const auto replay = bench.ask(ReplayRequest{100 * kMs});
+  for (int i = 0; i < 3; i++) bench.tick();
+  CHECK(bench.guest.injected.size() == 2);
+  CHECK(bench.guest.injected[0].first == 5010 * kMs);
+  CHECK(bench.guest.injected[1].first == 5070 * kMs);
+  CHECK(bench.guest.stopped);
+  CHECK(bench.reply_to(replay)->time_ns == 100 * kMs);
+  CHECK(bench.session.status().latest_ns == 0);
+}
+
+TEST_CASE("a recording stops at a tick, and takes no input from the request on") {
+  Bench bench;
+  bench.ask(RecordRequest{10 * kMs, false});
+  const auto before = bench.ask(InputRequest{KeyEvent{30, true}});
+  const auto stop = bench.ask(StopRequest{15 * kMs});
+  const auto after = bench.ask(InputRequest{KeyEvent{30, false}});
+  CHECK(bench.reply_to(after)->fault == static_cast<std::uint16_t>(Fault::kWrongState));
+  bench.tick();
+  CHECK_FALSE(bench.guest.stopped);
+  bench.tick();
+  CHECK(bench.guest.stopped);
+  CHECK(bench.reply_to(before)->time_ns == 10 * kMs);
+  CHECK(bench.reply_to(stop)->time_ns == 20 * kMs);
+}
+
+TEST_CASE("a paced recording rests until real time has come") {
+  Bench bench;
+  bench.ask(RecordRequest{10 * kMs, true});
+  for (int i = 0; i < 5; i++) bench.tick();
+  CHECK(bench.guest.host == 50 * kMs);
+}
+
+TEST_CASE("input beyond the queue's bound is refused, and what was taken still goes in") {
+  Bench bench;
+  bench.ask(RecordRequest{10 * kMs, false});
+  for (std::size_t i = 0; i < Session::kMostWaiting; i++)
+    bench.ask(InputRequest{KeyEvent{30, true}});
+  const auto one_more = bench.ask(InputRequest{KeyEvent{30, false}});
+  CHECK(bench.reply_to(one_more)->fault == static_cast<std::uint16_t>(Fault::kTooMuch));
+  bench.tick();
+  CHECK(bench.guest.injected.size() == Session::kMostWaiting);
+}
+
+TEST_CASE("a controller that is gone leaves nothing to inject, and the guest goes on") {
+  Bench bench;
+  bench.ask(RecordRequest{10 * kMs, false});
+  bench.ask(InputRequest{KeyEvent{30, true}});
+  bench.session.abandon();
+  bench.tick();
+  CHECK(bench.guest.injected.empty());
+  CHECK(bench.guest.appointment == 5020 * kMs);
+}
+
+TEST_CASE("requests that do not fit the state are refused") {
+  Bench bench;
+  const auto wrong = static_cast<std::uint16_t>(Fault::kWrongState);
+  CHECK(bench.reply_to(bench.ask(InputRequest{KeyEvent{}}))->fault == wrong);
+  CHECK(bench.reply_to(bench.ask(StopRequest{0}))->fault == wrong);
+  bench.ask(RecordRequest{10 * kMs, false});
+  CHECK(bench.reply_to(bench.ask(RecordRequest{10 * kMs, false}))->fault == wrong);
+  CHECK(bench.reply_to(bench.ask(AppendRequest{}))->fault == wrong);
+  CHECK(bench.reply_to(bench.ask(ReplayRequest{0}))->fault == wrong);
+}
