@@ -18,7 +18,7 @@ function run(program, args) {
 
 run('cmake', ['--preset', 'fuzz']);
 run('cmake', ['--build', 'build/fuzz', '--parallel', '2']);
-for (const name of ['handshake', 'request', 'dirty_log', 'session']) {
+for (const name of ['handshake', 'request', 'dirty_log', 'session', 'blkif']) {
   if (only !== undefined && only !== name) continue;
   const found = join('build', 'fuzz', 'corpus', name);
   mkdirSync(join(root, found), { recursive: true });
