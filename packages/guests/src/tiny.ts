@@ -4,7 +4,8 @@ import { recipeFiles, type GuestRecipe } from './recipe.js';
 
 /**
  * Debian's cloud kernel and static busybox in an initramfs; a shell with vi on the VGA text console, at home
- * on a small disk. The cloud kernel has no DRM, so the display stays in text mode.
+ * on a small disk, and on the network where the machine has one. The cloud kernel has no DRM, so the display stays in
+ * text mode.
  */
 export const tiny: GuestRecipe = {
   name: 'tiny',
@@ -18,7 +19,7 @@ export const tiny: GuestRecipe = {
     'consoleblank=0',
   ].join(' '),
   packages: { packages: ['linux-image-cloud-amd64', 'busybox-static'], mergedUsr: false },
-  modules: ['virtio_pci', 'virtio_blk', 'virtio_balloon', 'virtio_input', 'evdev'],
+  modules: ['virtio_pci', 'virtio_blk', 'virtio_balloon', 'virtio_net', 'virtio_input', 'evdev'],
   disk: {
     label: 'tiny-home',
     uuid: '7e50e1a5-0001-4000-8000-7265707269a1',
