@@ -46,6 +46,7 @@ const REQUIREMENTS = [
   { use: 'test', program: 'qemu-io', package: 'qemu-utils', why: 'interop with the driver' },
   { use: 'test', program: 'nbdcopy', package: 'libnbd-bin', why: 'interop with the driver' },
   { use: 'test', program: 'fio', package: 'fio', why: 'load on the driver' },
+  { use: 'test', program: 'tcpdump', package: 'tcpdump', why: 'sees whether a replay sends' },
   { use: 'test', program: 'nbdsh', package: 'python3-libnbd', why: 'interop with the driver' },
   {
     use: 'test',

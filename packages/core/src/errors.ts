@@ -20,6 +20,11 @@ export const errorCodes = {
   RESUME_FAILED: 'the device state could not be loaded',
   DISPLAY_UNAVAILABLE: 'the display could not be read',
 
+  // side effects (src/gate)
+  GATE_NOT_CLOSED: 'a replay would run with a way to the network',
+  NETWORK_UNAVAILABLE: 'the process that is the network of a guest ended, or did not start',
+  EFFECT_RULES_INVALID: 'the file of rules for side effects does not fit its schema',
+
   // supervisor
   VM_RUNNING: 'the VM is running and must not be',
   VM_NOT_RUNNING: 'the VM is not running and must be',

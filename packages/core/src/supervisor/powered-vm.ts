@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 
 import type { DiskChain } from '@reprise/blkdriver-native';
 
+import { openGuestNetwork, type GuestNetworkOptions } from '../gate/index.js';
 import { QemuHypervisor, type BootFiles, type HypervisorVm } from '../hypervisor/index.js';
 import type { Machine } from '../machine/index.js';
 
@@ -19,6 +20,8 @@ export interface PowerOnOptions {
   readonly gate: 'open' | 'closed';
   readonly signal?: AbortSignal;
   readonly onDiskFault?: (fault: { lastWords: string; restarted: boolean }) => void;
+  /** What the guest's NIC carries, and what went wrong with it; see GuestNetworkOptions. */
+  readonly network?: Pick<GuestNetworkOptions, 'onFrame' | 'onFault'>;
 }
 
 /**
@@ -28,11 +31,18 @@ export interface PowerOnOptions {
 export class PoweredVm implements AsyncDisposable {
   readonly vm: HypervisorVm;
   readonly disk: DiskService;
+  readonly #network: AsyncDisposable | undefined;
   readonly #runDirectory: string;
 
-  private constructor(vm: HypervisorVm, disk: DiskService, runDirectory: string) {
+  private constructor(
+    vm: HypervisorVm,
+    disk: DiskService,
+    network: AsyncDisposable | undefined,
+    runDirectory: string,
+  ) {
     this.vm = vm;
     this.disk = disk;
+    this.#network = network;
     this.#runDirectory = runDirectory;
   }
 
@@ -45,7 +55,9 @@ export class PoweredVm implements AsyncDisposable {
       socketPath: `${runDirectory}/disk`,
       ...(options.onDiskFault === undefined ? {} : { onFault: options.onDiskFault }),
     });
+    let network: AsyncDisposable | undefined;
     try {
+      network = await openGuestNetwork({ ...options.network, machine, gate, runDirectory });
       const vm = await new QemuHypervisor().start({
         machine,
         boot,
@@ -57,8 +69,9 @@ export class PoweredVm implements AsyncDisposable {
         ...(deviceState === undefined ? {} : { deviceState }),
         ...(signal === undefined ? {} : { signal }),
       });
-      return new PoweredVm(vm, disk, runDirectory);
+      return new PoweredVm(vm, disk, network, runDirectory);
     } catch (error) {
+      await network?.[Symbol.asyncDispose]();
       await disk.discard();
       await rm(runDirectory, { recursive: true, force: true });
       throw error;
@@ -73,6 +86,7 @@ export class PoweredVm implements AsyncDisposable {
     await this.vm.pause();
     await this.vm.saveDeviceState(deviceState, signal);
     await this.vm.quit();
+    await this.#network?.[Symbol.asyncDispose]();
     await this.disk.close();
     await rm(this.#runDirectory, { recursive: true, force: true });
   }
@@ -80,6 +94,7 @@ export class PoweredVm implements AsyncDisposable {
   /** Ends everything at once; what the guest had not flushed is lost. Safe to call twice. */
   async discard(): Promise<void> {
     await this.vm.quit();
+    await this.#network?.[Symbol.asyncDispose]();
     await this.disk[Symbol.asyncDispose]();
     await rm(this.#runDirectory, { recursive: true, force: true });
   }

@@ -1,6 +1,7 @@
 import type { StartOptions } from '../port.js';
 
 import { BALLOON_ID } from './balloon.js';
+import { networkArguments } from './network.js';
 
 /** Where a run's sockets stand. */
 export interface QemuSockets {
@@ -90,16 +91,6 @@ function diskArguments({ diskSocket, diskExport }: StartOptions): string[] {
     ...['-blockdev', JSON.stringify(node)],
     // On an error the guest is paused, never told: its disk comes back or the run ends.
     ...['-device', 'virtio-blk-pci,drive=disk0,id=vblk0,werror=stop,rerror=stop'],
-  ];
-}
-
-function networkArguments({ machine, gate }: StartOptions): string[] {
-  if (machine.network === 'none') return [];
-  // With restrict=on QEMU's user network answers nothing and lets no packet out.
-  const restrict = gate === 'closed' ? ',restrict=on' : '';
-  return [
-    ...['-netdev', `user,id=net0,ipv6=off${restrict}`],
-    ...['-device', 'virtio-net-pci,netdev=net0,mac=52:54:00:72:65:70'],
   ];
 }
 

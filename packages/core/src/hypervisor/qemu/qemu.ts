@@ -15,7 +15,9 @@ import type {
 
 import { qemuArguments, socketsIn } from './arguments.js';
 import { squeezeGuest } from './balloon.js';
+import { withoutHostNetwork } from './confinement.js';
 import { loadDeviceState, saveDeviceState } from './device-state.js';
+import { assertClosed } from './network.js';
 import { QmpClient } from './qmp.js';
 
 export const QEMU_PROGRAM = 'qemu-system-x86_64';
@@ -34,7 +36,8 @@ export class QemuHypervisor implements Hypervisor {
     throwIfCancelled(options.signal);
     const program = await findProgram(QEMU_PROGRAM, QEMU_PACKAGE);
     await ensureRamFile(options.ramFile, options.machine.memoryMiB * 1024 * 1024);
-    const owned = await OwnedProcess.start(program, qemuArguments(options));
+    const command = await withoutHostNetwork(program, qemuArguments(options));
+    const owned = await OwnedProcess.start(command.program, command.args);
     try {
       const qmp = await Promise.race([
         QmpClient.connect(socketsIn(options.runDirectory).control, {
@@ -46,6 +49,7 @@ export class QemuHypervisor implements Hypervisor {
         }),
       ]);
       const vm = new QemuVm(owned, qmp, options.runDirectory, options.machine);
+      if (options.gate === 'closed') await vm.assertClosed();
       if (options.deviceState !== undefined) await vm.load(options.deviceState, options.signal);
       return vm;
     } catch (error) {
@@ -80,6 +84,13 @@ class QemuVm implements HypervisorVm {
   async load(file: string, signal?: AbortSignal): Promise<void> {
     await this.#orGone(loadDeviceState(this.#qmp, `${this.#runDirectory}/incoming`, file, signal));
     await this.#waitForStatus(['paused', 'prelaunch']);
+  }
+
+  /** Asked before the guest runs its first instruction: whatever gave it a network, it is found here. */
+  async assertClosed(): Promise<void> {
+    const command = { 'command-line': 'info network' };
+    const said = await this.#orGone(this.#qmp.execute('human-monitor-command', command));
+    assertClosed(String(said), this.#runDirectory);
   }
 
   async resume(): Promise<void> {

@@ -1,0 +1,73 @@
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+
+import { FrameReader } from './frame-reader.js';
+
+/** A unix socket where one QEMU process delivers frames. */
+export interface FrameSocket extends AsyncDisposable {
+  /** Whether somebody delivers at present. */
+  readonly connected: boolean;
+}
+
+export interface FrameSocketOptions {
+  readonly path: string;
+  /** Called for each frame in order; it must not keep the frame. `reply` sends one back. */
+  readonly onFrame: (frame: Uint8Array, reply: (frame: Buffer) => void) => void;
+  /** The peer went away, or said what it may not say; `error` tells which. */
+  readonly onLost: (error: Error | undefined) => void;
+}
+
+/** What may wait to be sent back; beyond it, replies are dropped as a network would. */
+const MAX_REPLY_BYTES = 64 * 1024;
+
+/** Listens at `path`, for its owner only, for one peer at a time. */
+export async function listenForFrames(options: FrameSocketOptions): Promise<FrameSocket> {
+  const { path } = options;
+  let peer: Socket | undefined;
+  let closing = false;
+  await rm(path, { force: true });
+  const server = createServer((socket) => {
+    if (peer !== undefined) {
+      socket.destroy();
+      return;
+    }
+    peer = socket;
+    let failure: Error | undefined;
+    socket.on('error', (error) => (failure = error));
+    socket.once('close', () => {
+      peer = undefined;
+      if (!closing) options.onLost(failure);
+    });
+    deliver(socket, options);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  await chmod(path, 0o600);
+  return {
+    get connected() {
+      return peer !== undefined;
+    },
+    [Symbol.asyncDispose]: async () => {
+      closing = true;
+      const closed = new Promise((resolve) => server.close(resolve));
+      peer?.destroy();
+      await closed;
+    },
+  };
+}
+
+function deliver(socket: Socket, { onFrame }: FrameSocketOptions): void {
+  const reader = new FrameReader();
+  const reply = (bytes: Buffer): void => {
+    if (socket.writable && socket.writableLength < MAX_REPLY_BYTES) socket.write(bytes);
+  };
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      for (const frame of reader.push(chunk)) onFrame(frame, reply);
+    } catch (error) {
+      socket.destroy(error as Error);
+    }
+  });
+}
