@@ -25,7 +25,9 @@
         "native/core/questions.cc",
         "native/core/residue_decoder.cc",
         "native/core/residue_encoder.cc",
-        "native/core/similarity.cc"
+        "native/core/similarity.cc",
+        "native/core/sketch.cc",
+        "native/core/sorted_table.cc"
       ],
       "include_dirs": ["<!@(node -p \"require('node-addon-api').include\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS"],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -184,13 +184,14 @@ describe('the proof', () => {
 });
 
 describe('the content index', () => {
+  let states = 0;
   async function state(): Promise<State> {
     const pages = Object.fromEntries(
       Array.from({ length: 64 }, (_, i) => [i * 2, randomBytes(PAGE_SIZE)]),
     );
     return {
-      ram: await fileImage(await sparseFile('index-ram', 128, pages)),
-      disk: await fileImage(await sparseFile('index-disk', 128, pages)),
+      ram: await fileImage(await sparseFile(`index-ram-${++states}`, 128, pages)),
+      disk: await fileImage(await sparseFile(`index-disk-${states}`, 128, pages)),
     };
   }
   const everything = {
@@ -201,27 +202,74 @@ describe('the content index', () => {
   test('holds each content once a space in at most 16 B and a little', async () => {
     const info = await differ.buildIndex(await state(), join(home, 'index'));
     expect(info.entries).toBe(128);
-    expect(info.fileBytes).toBeLessThan(128 * 16 + 256);
+    // 16 B for the content, eight features of 8 B for what resembles it.
+    expect(info.fileBytes).toBeLessThan(128 * (16 + 64) + 2048);
   });
 
   test.each([
     ['a flipped bit in its header', 20, 'INDEX_CORRUPT'],
-    ['a flipped bit in its directory', 66, 'INDEX_CORRUPT'],
+    ['a flipped bit in its directory', 74, 'INDEX_CORRUPT'],
+    ['entries that a power loss has emptied', 512, 'INDEX_CORRUPT'],
     ['a cut end', -1, 'INDEX_CORRUPT'],
   ])('with %s is refused', async (_, at, code) => {
     const base = await state();
     const path = join(home, 'damaged-index');
-    const { fileBytes } = await differ.buildIndex(base, path);
+    await differ.buildIndex(base, path);
+    const table = join(path, '000000.pages');
+    const bytes = await readFile(table);
     if (at < 0) {
-      await truncate(path, fileBytes - 1);
+      await truncate(table, bytes.length - 1);
     } else {
-      const bytes = await readFile(path);
       bytes.writeUInt8(bytes.readUInt8(at) ^ 4, at);
-      await writeFile(path, bytes);
+      await writeFile(table, bytes);
     }
     await expect(
       differ.planResidue({ base, target: base, changed: everything, indexPath: path }),
     ).rejects.toMatchObject({ code });
+  });
+
+  test('that is not there is said to be missing', async () => {
+    const base = await state();
+    const indexPath = join(home, 'no-index');
+    await expect(
+      differ.planResidue({ base, target: base, changed: everything, indexPath }),
+    ).rejects.toMatchObject({ code: 'INDEX_CORRUPT' });
+  });
+
+  test('of the next snapshot reads only what changed, and finds old and new content', async () => {
+    const [old, fresh] = [await state(), await state()];
+    const [from, path] = [join(home, 'first-index'), join(home, 'second-index')];
+    await differ.buildIndex(old, from);
+    const info = await differ.updateIndex({ from, path, state: fresh, changed: everything });
+    expect(info.entries).toBe(128);
+    const swapped: State = { ram: fresh.disk, disk: fresh.ram };
+    await using plan = await differ.planResidue({
+      ...{ base: fresh, target: swapped, changed: everything, indexPath: path },
+    });
+    expect(plan.counts.ram.unknown + plan.counts.disk.unknown).toBe(0);
+    // What an older segment still says about replaced pages is not believed.
+    await using gone = await differ.planResidue({
+      ...{ base: fresh, target: old, changed: everything, indexPath: path },
+    });
+    expect(gone.counts.ram.unknown).toBe(64);
+  });
+
+  test('stays one of few segments however many snapshots follow each other', async () => {
+    let current = await state();
+    await differ.buildIndex(current, join(home, 'index-0'));
+    for (let i = 1; i <= 40; i++) {
+      current = { ram: (await state()).ram, disk: current.disk };
+      await differ.updateIndex({
+        ...{ from: join(home, `index-${i - 1}`), path: join(home, `index-${i}`), state: current },
+        changed: { ram: everything.ram, disk: new BigUint64Array(0) },
+      });
+    }
+    expect((await readdir(join(home, 'index-40'))).length).toBeLessThanOrEqual(48);
+    await using plan = await differ.planResidue({
+      ...{ base: current, target: { ram: current.disk, disk: current.ram }, changed: everything },
+      indexPath: join(home, 'index-40'),
+    });
+    expect(plan.counts.ram.unknown + plan.counts.disk.unknown).toBe(0);
   });
 
   test('of another key is refused', async () => {

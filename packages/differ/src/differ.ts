@@ -1,4 +1,10 @@
 import { availableParallelism } from 'node:os';
+import {
+  buildIndex,
+  updateIndex,
+  type BuildIndexOptions,
+  type IndexInfo,
+} from './content-index.js';
 import { DifferError } from './errors.js';
 import {
   leafCount,
@@ -29,11 +35,6 @@ export interface DifferOptions {
   /** Needed by everything that finds content; `key` is the VM's secret of 32 B. */
   readonly fingerprint?: FingerprintKey;
 }
-export interface IndexInfo {
-  /** Contents kept, at most one location a space for each. */
-  readonly entries: number;
-  readonly fileBytes: number;
-}
 export interface PageFrame {
   readonly bytes: Uint8Array;
   readonly firstPage: number;
@@ -42,6 +43,7 @@ export interface PageFrame {
 
 const LEAVES_PER_BATCH = 1024;
 const PAGES_PER_FRAME = 256;
+const RUNS_PER_BATCH = 4096;
 
 /**
  * Finds what differs between states of a machine, and the smallest way to say it. All work runs on
@@ -86,6 +88,25 @@ export class Differ implements AsyncDisposable {
     return joinRuns(parts);
   }
 
+  /**
+   * The same, looking only at `runs`: what digests or a dirty log say may have changed. Reads nothing else of the images.
+   */
+  async compareWithin(
+    a: Image,
+    b: Image,
+    runs: PageRuns,
+    options: OperationOptions = {},
+  ): Promise<PageRuns> {
+    const parts = await this.#pool.ranges(
+      runs.length / 2,
+      RUNS_PER_BATCH,
+      (first, count) =>
+        this.#pool.kernel('compareRuns', a, b, runs.slice(first * 2, (first + count) * 2)),
+      batchOptions(options, runs.length / 2),
+    );
+    return joinRuns(parts);
+  }
+
   /** Pages that are not all zeros: what a seed must carry. */
   nonZeroPages(image: Image, options: OperationOptions = {}): Promise<PageRuns> {
     const empty: Image = {
@@ -97,45 +118,22 @@ export class Differ implements AsyncDisposable {
   }
 
   /**
-   * Builds the content index of a snapshot at `path`: every distinct page of RAM and disk by keyed
-   * fingerprint, at most 16 B each. Peak memory is about twice the file.
+   * Builds the content index of a snapshot, a directory at `path`: every distinct page of RAM and disk
+   * by keyed fingerprint, and the sketches by which similar pages are found. Memory is bounded (about
+   * 400 MB for the largest segment), whatever the size of the disk.
    */
-  async buildIndex(base: State, path: string, options: OperationOptions = {}): Promise<IndexInfo> {
-    const key = this.#requireKey();
-    const total = pageCount(base.ram) + pageCount(base.disk);
-    const parts: Uint8Array[] = [];
-    let before = 0;
-    for (const space of ['ram', 'disk'] as const) {
-      const image = base[space];
-      const entries = await this.#pool.ranges(
-        pageCount(image),
-        PAGES_PER_BATCH,
-        (first, count) =>
-          this.#pool.kernel(
-            'indexPages',
-            key,
-            sliceImage(image, first, count),
-            space === 'ram' ? 0 : 1,
-            first,
-            count,
-          ),
-        {
-          signal: options.signal,
-          onBatch: (done) => options.onProgress?.({ done: before + done, total }),
-        },
-      );
-      for (const part of entries) if (part.length > 0) parts.push(part);
-      before += pageCount(image);
-    }
-    options.signal?.throwIfAborted();
-    return this.#pool.kernel(
-      'writeIndex',
-      key,
-      path,
-      parts,
-      pageCount(base.ram),
-      pageCount(base.disk),
-    );
+  async buildIndex(base: State, path: string, options: BuildIndexOptions = {}): Promise<IndexInfo> {
+    return await buildIndex(this.#pool, this.#requireKey(), base, path, options);
+  }
+
+  /**
+   * The index of a later snapshot, made from an earlier one's: reads and hashes only the `changed`
+   * pages. Both indexes must stand on one file system.
+   */
+  async updateIndex(
+    o: { from: string; state: State; changed: ChangedPages; path: string } & OperationOptions,
+  ): Promise<IndexInfo> {
+    return await updateIndex(this.#pool, this.#requireKey(), o);
   }
 
   /** SHA-256 of every leaf of 64 KiB to `path` (32 B each); returns the tree's root. */

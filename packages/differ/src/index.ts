@@ -1,6 +1,7 @@
 export { compress, decompress, MAX_LEVEL } from './blob.js';
 export type { PlanCounts, PlannedPages, ResidueCounts, TravelledPages } from './counts.js';
-export { Differ, type DifferOptions, type IndexInfo, type PageFrame } from './differ.js';
+export type { BuildIndexOptions, IndexInfo } from './content-index.js';
+export { Differ, type DifferOptions, type PageFrame } from './differ.js';
 export { DifferError, DifferErrorCode } from './errors.js';
 export {
   fileImage,

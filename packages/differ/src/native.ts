@@ -8,6 +8,9 @@ export interface FingerprintKey {
   readonly key: Uint8Array;
 }
 
+/** The tables of a content index: pages by fingerprint, pages by the features of their sketches. */
+export type TableKind = 'pages' | 'features';
+
 /** How {@link NativeFrame.pagesByKind} is indexed: OpKind in native/core/residue_format.h. */
 export const OP_KINDS = ['end', 'zero', 'base', 'twin', 'answer', 'delta', 'hint'] as const;
 
@@ -57,14 +60,30 @@ export interface EncoderSettings {
 export interface NativeAddon {
   describeFile(path: string): { sizeBytes: bigint; extents: BigUint64Array };
   comparePages(a: Image, b: Image, firstPage: number, pages: number): PageRuns;
+  compareRuns(a: Image, b: Image, runs: PageRuns): PageRuns;
   hashLeaves(image: Image, firstLeaf: number, leaves: number): Uint8Array;
   merkleParents(level: Uint8Array): Uint8Array;
   merkleRoot(leaves: Uint8Array): Uint8Array;
   indexPages(key: FingerprintKey, image: Image, space: 0 | 1, first: number, n: number): Uint8Array;
-  writeIndex(
+  sketchPages(image: Image, space: 0 | 1, first: number, n: number): Uint8Array;
+  indexListed(
+    key: FingerprintKey,
+    state: State,
+    pages: BigUint64Array,
+  ): { pages: Uint8Array; features: Uint8Array };
+  writeTable(
     key: FingerprintKey,
     path: string,
+    kind: TableKind,
     parts: Uint8Array[],
+    ramPages: number,
+    diskPages: number,
+  ): { entries: number; fileBytes: number };
+  mergeTables(
+    key: FingerprintKey,
+    kind: TableKind,
+    from: string[],
+    to: string,
     ramPages: number,
     diskPages: number,
   ): { entries: number; fileBytes: number };
@@ -72,7 +91,7 @@ export interface NativeAddon {
     key: FingerprintKey,
     base: State,
     target: State,
-    indexPath: string,
+    pageTables: string[],
     pages: BigUint64Array,
   ): { classes: Uint8Array; sources: BigUint64Array; fingerprints: BigUint64Array };
   resolveTwins(
@@ -83,12 +102,11 @@ export interface NativeAddon {
     fingerprints: BigUint64Array,
   ): { classes: Uint8Array; sources: BigUint64Array };
   findSimilar(
+    key: FingerprintKey,
     base: State,
     target: State,
+    featureTables: string[],
     pages: BigUint64Array,
-    space: 0 | 1,
-    first: number,
-    count: number,
   ): BigUint64Array;
   measureYardsticks(image: Image): { memcpySeconds: number; xxh3Seconds: number; bytes: number };
   encodeQuestions(key: FingerprintKey, fingerprints: BigUint64Array, bits: number): Uint8Array;

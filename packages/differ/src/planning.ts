@@ -1,3 +1,4 @@
+import { indexTables } from './content-index.js';
 import { CLASS_SAME, CLASS_UNKNOWN, PAGE_CLASSES, plannedPages } from './counts.js';
 import { DifferError } from './errors.js';
 import { pageCount, type Space, type State } from './image.js';
@@ -14,9 +15,7 @@ import { ResiduePlan } from './residue-plan.js';
 import type { WorkerPool } from './worker-pool.js';
 
 const HINTS_PER_ENTRY = 2;
-const PAGES_PER_SIMILARITY_BATCH = 1 << 16;
-// Pages of the base that planning may read to find resemblances: 8 GiB, RAM first.
-const SIMILARITY_PAGES = 2 << 20;
+const PAGES_PER_SIMILARITY_BATCH = 2048;
 
 export interface PlanOptions extends OperationOptions {
   base: State;
@@ -24,8 +23,8 @@ export interface PlanOptions extends OperationOptions {
   changed: ChangedPages;
   indexPath: string;
   questionBits?: number;
-  /** Pages of the base to search for resemblances; default 2^21 (8 GiB), RAM first; 0: none. */
-  similarityPages?: number;
+  /** Whether to look for base pages that resemble unexplained ones; default true. */
+  similarity?: boolean;
 }
 
 /** Sorts the changed pages by what explains them: see {@link Differ.planResidue}. */
@@ -48,6 +47,7 @@ export async function planResidue(
     expandRuns('ram', o.changed.ram, pageCount(target.ram)),
     expandRuns('disk', o.changed.disk, pageCount(target.disk)),
   ]);
+  const pageTables = await indexTables(o.indexPath, 'pages');
   const parts = await pool.ranges(
     candidates.length,
     PAGES_PER_BATCH,
@@ -57,7 +57,7 @@ export async function planResidue(
         key,
         base,
         target,
-        o.indexPath,
+        pageTables,
         candidates.slice(first, first + count),
       ),
     batchOptions(o, candidates.length),
@@ -90,7 +90,7 @@ export async function planResidue(
     const name = PAGE_CLASSES[kind];
     if (name !== undefined) counts[space][name]++;
   });
-  const hints = await findHints(pool, base, target, pages, resolved.classes, o);
+  const hints = await findHints(pool, key, o, pages, resolved.classes);
   const asked = entryFingerprints.filter((_, i) => resolved.classes[i] === CLASS_UNKNOWN);
   const bits = o.questionBits ?? questionBits(asked.length, pages.length);
   const questions = await pool.kernel('encodeQuestions', key, asked, bits);
@@ -106,51 +106,35 @@ export async function planResidue(
 /** Up to two base pages that each unexplained entry resembles, best first. */
 async function findHints(
   pool: WorkerPool,
-  base: State,
-  target: State,
+  key: FingerprintKey,
+  o: PlanOptions,
   pages: BigUint64Array,
   classes: Uint8Array,
-  options: { readonly signal?: AbortSignal; readonly similarityPages?: number },
 ): Promise<BigUint64Array> {
   const hints = new BigUint64Array(pages.length * HINTS_PER_ENTRY).fill(NOT_KNOWN);
   const unknown = Array.from(pages.keys()).filter((i) => classes[i] === CLASS_UNKNOWN);
+  const featureTables = o.similarity === false ? [] : await indexTables(o.indexPath, 'features');
+  if (unknown.length === 0 || featureTables.length === 0) return hints;
   const searched = BigUint64Array.from(unknown, (i) => pages[i] ?? 0n);
-  if (searched.length === 0) return hints;
-  const votes = new Float64Array(hints.length);
-  let room = options.similarityPages ?? SIMILARITY_PAGES;
-  for (const space of ['ram', 'disk'] as const) {
-    const total = Math.min(room, pageCount(base[space]));
-    room -= total;
-    const parts = await pool.ranges(
-      total,
-      PAGES_PER_SIMILARITY_BATCH,
-      (first, count) =>
-        pool.kernel('findSimilar', base, target, searched, space === 'ram' ? 0 : 1, first, count),
-      { signal: options.signal },
-    );
-    for (const found of parts) {
-      for (let i = 0; i + 2 < found.length; i += 3) {
-        const entry = unknown[Number(found[i])] ?? 0;
-        insertHint(hints, votes, entry * HINTS_PER_ENTRY, found[i + 1] ?? 0n, Number(found[i + 2]));
-      }
-    }
-  }
+  const parts = await pool.ranges(
+    searched.length,
+    PAGES_PER_SIMILARITY_BATCH,
+    (first, count) =>
+      pool.kernel(
+        'findSimilar',
+        key,
+        o.base,
+        o.target,
+        featureTables,
+        searched.slice(first, first + count),
+      ),
+    { signal: o.signal },
+  );
+  joinWords(parts).forEach((location, i) => {
+    const entry = unknown[Math.floor(i / HINTS_PER_ENTRY)] ?? 0;
+    hints[entry * HINTS_PER_ENTRY + (i % HINTS_PER_ENTRY)] = location;
+  });
   return hints;
-}
-
-function insertHint(
-  hints: BigUint64Array,
-  votes: Float64Array,
-  at: number,
-  location: bigint,
-  strength: number,
-): void {
-  for (let i = at; i < at + HINTS_PER_ENTRY; i++) {
-    const [otherHint, otherVotes] = [hints[i] ?? NOT_KNOWN, votes[i] ?? 0];
-    if (strength <= otherVotes) continue;
-    [hints[i], votes[i]] = [location, strength];
-    [location, strength] = [otherHint, otherVotes];
-  }
 }
 
 function joinWords(parts: readonly BigUint64Array[]): BigUint64Array {

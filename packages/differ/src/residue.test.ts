@@ -139,7 +139,9 @@ async function scenario(base: Memory, target: Memory, replay?: Memory): Promise<
 }
 async function remove(s: Scenario): Promise<void> {
   const files = [s.base, s.target, s.replay, s.output].flatMap((f) => (f ? [f.ram, f.disk] : []));
-  await Promise.all([...files, `${s.base.ram}.index`].map((file) => rm(file, { force: true })));
+  await Promise.all(
+    [...files, `${s.base.ram}.index`].map((file) => rm(file, { recursive: true, force: true })),
+  );
 }
 
 /** Plans, asks, encodes; hands back frames and what the applier needs. */

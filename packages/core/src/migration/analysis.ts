@@ -52,6 +52,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   const diskOrder = await lastWrittenFirst(change.overlays, change.target.disk.sizeBytes, signal);
   const indexPath = await contentIndexOf(differ, base, {
     ...cancel,
+    ancestors: (await lineOf(store, name, base)).slice(1),
     onProgress: (done, total) => {
       onProgress('indexing the base', done, total);
     },

@@ -1,9 +1,10 @@
-import { joinRuns, type PageRuns, type State } from '@reprise/differ';
+import { joinRuns, pageCount, type PageRuns, type State } from '@reprise/differ';
 import { overlayBlocks, type BlockRuns } from '@reprise/blkdriver-native';
 import type { Differ } from '@reprise/differ';
 
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
+import { changedPages } from './content-index.js';
 import { stateOf } from './images.js';
 
 /** Snapshots from `head` back to the first, newest first, as far as this host still has them. */
@@ -32,7 +33,7 @@ export interface Change {
   readonly overlays: readonly string[];
 }
 
-/** Reads both RAM images once; of the disks only what the layers say was written. */
+/** Reads of both RAM images only the leaves whose digests differ; of the disks only what the layers say was written. */
 export async function changeBetween(
   differ: Differ,
   base: Snapshot,
@@ -47,6 +48,14 @@ export async function changeBetween(
   const kept = new Set(target.chain.layers);
   const dropped = base.chain.layers.filter((layer) => !kept.has(layer));
   const disk = await overlayBlocks([...overlays, ...dropped]);
-  const ram = await differ.compare(from.ram, to.ram, options);
+  const within = await changedPages(
+    base.paths.ramLeaves,
+    target.paths.ramLeaves,
+    pageCount(to.ram),
+  );
+  const ram =
+    within === undefined
+      ? await differ.compare(from.ram, to.ram, options)
+      : await differ.compareWithin(from.ram, to.ram, within, options);
   return { base: from, target: to, changed: { ram, disk: joinRuns([disk]) }, overlays };
 }

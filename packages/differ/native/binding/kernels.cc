@@ -34,6 +34,12 @@ Napi::Value comparePagesCall(Info info) {
   return fromWords(info.Env(), comparePages(a, b, toUint64(info[2]), toUint64(info[3])));
 }
 
+Napi::Value compareRunsCall(Info info) {
+  const Image a(toImageSpec(info[0]));
+  const Image b(toImageSpec(info[1]));
+  return fromWords(info.Env(), compareRuns(a, b, toWords(info[2])));
+}
+
 Napi::Value hashLeavesCall(Info info) {
   const Image image(toImageSpec(info[0]));
   return fromBytes(info.Env(), hashLeaves(image, toUint64(info[1]), toUint64(info[2])));
@@ -58,31 +64,92 @@ Napi::Value indexPagesCall(Info info) {
                                 entries.size() * sizeof(IndexEntry)});
 }
 
-Napi::Value writeIndexCall(Info info) {
+Napi::Value sketchPagesCall(Info info) {
+  const Image image(toImageSpec(info[0]));
+  const auto features = sketchPages(image, static_cast<Space>(toUint64(info[1]) & 1),
+                                    toUint64(info[2]), toUint64(info[3]));
+  return fromBytes(info.Env(), {reinterpret_cast<const std::uint8_t*>(features.data()),
+                                features.size() * sizeof(FeatureEntry)});
+}
+
+// indexListed(key, state, pages) -> {pages, features}
+Napi::Value indexListedCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
-  const auto parts = toObject(info[2]).As<Napi::Array>();
-  std::size_t total = 0;
-  for (std::uint32_t i = 0; i < parts.Length(); ++i) total += toBytes(parts.Get(i)).size();
-  std::vector<IndexEntry> entries(total / sizeof(IndexEntry));
-  auto* to = reinterpret_cast<std::uint8_t*>(entries.data());
-  for (std::uint32_t i = 0; i < parts.Length(); ++i) {
-    const auto part = toBytes(parts.Get(i));
-    to = std::copy(part.begin(), part.end(), to);
-  }
-  const IndexSummary summary =
-      writeIndex(toString(info[1]), entries, toUint64(info[3]), toUint64(info[4]), *fingerprinter);
+  const OpenState state(info[1]);
+  const ListedEntries found = indexListed(state.view(), toWords(info[2]), *fingerprinter);
   auto out = Napi::Object::New(info.Env());
-  out.Set("entries", Napi::Number::New(info.Env(), static_cast<double>(summary.entries)));
-  out.Set("fileBytes", Napi::Number::New(info.Env(), static_cast<double>(summary.fileBytes)));
+  out.Set("pages", fromBytes(info.Env(), {reinterpret_cast<const std::uint8_t*>(found.pages.data()),
+                                          found.pages.size() * sizeof(IndexEntry)}));
+  out.Set("features",
+          fromBytes(info.Env(), {reinterpret_cast<const std::uint8_t*>(found.features.data()),
+                                 found.features.size() * sizeof(FeatureEntry)}));
   return out;
 }
 
+// The entries that several batches found, put together.
+template <typename Entry>
+std::vector<Entry> joinParts(const Napi::Value& value) {
+  const auto parts = toObject(value).As<Napi::Array>();
+  std::size_t total = 0;
+  for (std::uint32_t i = 0; i < parts.Length(); ++i) total += toBytes(parts.Get(i)).size();
+  std::vector<Entry> entries(total / sizeof(Entry));
+  auto* to = reinterpret_cast<std::uint8_t*>(entries.data());
+  for (std::uint32_t i = 0; i < parts.Length(); ++i) {
+    const auto part = toBytes(parts.Get(i));
+    if (part.size() % sizeof(Entry) != 0) {
+      throw Fault("ARGUMENT_INVALID", "A part of an index holds no whole number of entries.");
+    }
+    to = std::copy(part.begin(), part.end(), to);
+  }
+  return entries;
+}
+
+std::vector<std::string> toPaths(const Napi::Value& value) {
+  const auto list = toObject(value).As<Napi::Array>();
+  std::vector<std::string> paths;
+  for (std::uint32_t i = 0; i < list.Length(); ++i) paths.push_back(toString(list.Get(i)));
+  return paths;
+}
+
+bool holdsFeatures(const Napi::Value& kind) {
+  return toString(kind) == "features";
+}
+
+Napi::Value fromSummary(Napi::Env env, const TableSummary& summary) {
+  auto out = Napi::Object::New(env);
+  out.Set("entries", Napi::Number::New(env, static_cast<double>(summary.entries)));
+  out.Set("fileBytes", Napi::Number::New(env, static_cast<double>(summary.fileBytes)));
+  return out;
+}
+
+// writeTable(key, path, kind, parts, ramPages, diskPages)
+Napi::Value writeTableCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const std::string path = toString(info[1]);
+  const auto identity = TableIdentity::of(*fingerprinter, toUint64(info[4]), toUint64(info[5]));
+  return fromSummary(info.Env(), holdsFeatures(info[2])
+                                     ? writeTable(path, joinParts<FeatureEntry>(info[3]), identity)
+                                     : writeTable(path, joinParts<IndexEntry>(info[3]), identity));
+}
+
+// mergeTables(key, kind, from paths oldest first, to, ramPages, diskPages)
+Napi::Value mergeTablesCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const auto from = toPaths(info[2]);
+  const std::string to = toString(info[3]);
+  const auto identity = TableIdentity::of(*fingerprinter, toUint64(info[4]), toUint64(info[5]));
+  return fromSummary(info.Env(), holdsFeatures(info[1])
+                                     ? mergeTables<FeatureEntry>(from, to, identity)
+                                     : mergeTables<IndexEntry>(from, to, identity));
+}
+
+// classifyPages(key, base, target, paths of the index's page tables, pages)
 Napi::Value classifyPagesCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
   const OpenState base(info[1]);
   const OpenState target(info[2]);
-  const ContentIndex index(toString(info[3]), *fingerprinter, base.ram.pageCount(),
-                           base.disk.pageCount());
+  const ContentIndex index(toPaths(info[3]), TableIdentity::of(*fingerprinter, base.ram.pageCount(),
+                                                               base.disk.pageCount()));
   const Classified found =
       classifyPages(base.view(), target.view(), index, *fingerprinter, toWords(info[4]));
   auto out = Napi::Object::New(info.Env());
@@ -110,18 +177,16 @@ Napi::Value resolveTwinsCall(Info info) {
   return out;
 }
 
-// findSimilar(base, target, pages, space, first, count) -> [entry, location, votes, …]
+// findSimilar(key, base, target, paths of the index's feature tables, pages) -> two locations a
+// page
 Napi::Value findSimilarCall(Info info) {
-  const OpenState base(info[0]);
-  const OpenState target(info[1]);
-  const SimilaritySearch search(base.view(), target.view(), toWords(info[2]));
-  const auto space = static_cast<Space>(toUint64(info[3]) & 1);
-  std::vector<std::uint64_t> words;
-  for (const Resemblance& found :
-       search.scan(base.view().of(space), space, toUint64(info[4]), toUint64(info[5]))) {
-    words.insert(words.end(), {found.entry, found.location, found.votes});
-  }
-  return fromWords(info.Env(), words);
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const OpenState base(info[1]);
+  const OpenState target(info[2]);
+  const SketchIndex sketches(
+      toPaths(info[3]),
+      TableIdentity::of(*fingerprinter, base.ram.pageCount(), base.disk.pageCount()));
+  return fromWords(info.Env(), findSimilar(base.view(), target.view(), sketches, toWords(info[4])));
 }
 
 Napi::Value measureYardsticksCall(Info info) {
@@ -193,11 +258,15 @@ void add(Napi::Env env, Napi::Object exports, const char* name) {
 void exportKernels(Napi::Env env, Napi::Object exports) {
   add<describeFileCall>(env, exports, "describeFile");
   add<comparePagesCall>(env, exports, "comparePages");
+  add<compareRunsCall>(env, exports, "compareRuns");
   add<hashLeavesCall>(env, exports, "hashLeaves");
   add<merkleParentsCall>(env, exports, "merkleParents");
   add<merkleRootCall>(env, exports, "merkleRoot");
   add<indexPagesCall>(env, exports, "indexPages");
-  add<writeIndexCall>(env, exports, "writeIndex");
+  add<sketchPagesCall>(env, exports, "sketchPages");
+  add<indexListedCall>(env, exports, "indexListed");
+  add<writeTableCall>(env, exports, "writeTable");
+  add<mergeTablesCall>(env, exports, "mergeTables");
   add<classifyPagesCall>(env, exports, "classifyPages");
   add<resolveTwinsCall>(env, exports, "resolveTwins");
   add<findSimilarCall>(env, exports, "findSimilar");

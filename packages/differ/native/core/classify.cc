@@ -14,16 +14,12 @@ class Matcher {
   // Where the base holds `content`, or kNowhere.
   std::uint64_t find(Location target, const std::uint8_t* content, std::uint64_t fingerprint) {
     std::uint64_t best = kNowhere;
-    bool bestGoesOn = false;
-    for (const IndexEntry& candidate : index_.find(fingerprint)) {
-      const Location source{candidate.location};
-      if (!equals(source, content)) continue;
+    index_.find(fingerprint, [&](Location source) {
+      if (!equals(source, content)) return true;
       const bool goesOn = successorMatches(target, source);
-      if (best == kNowhere || (goesOn && !bestGoesOn)) {
-        best = candidate.location;
-        bestGoesOn = goesOn;
-      }
-    }
+      if (best == kNowhere || goesOn) best = source.packed;
+      return !goesOn;
+    });
     return best;
   }
 

@@ -19,12 +19,6 @@ enum class PageClass : std::uint8_t {
   unknown = 4,  // the base does not explain it: asked about, else sent as a delta
 };
 
-struct StateImages {
-  const Image& ram;
-  const Image& disk;
-  const Image& of(Space space) const { return space == Space::ram ? ram : disk; }
-};
-
 // One changed page; structure of arrays, because the arrays cross into TypeScript.
 struct Classified {
   std::vector<std::uint8_t> classes;

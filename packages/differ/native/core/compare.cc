@@ -42,4 +42,19 @@ PageRuns comparePages(const Image& a, const Image& b, std::uint64_t first, std::
   return runs;
 }
 
+PageRuns compareRuns(const Image& a, const Image& b, std::span<const std::uint64_t> runs) {
+  PageRuns out;
+  for (std::size_t i = 0; i + 1 < runs.size(); i += 2) {
+    const PageRuns found = comparePages(a, b, runs[i], runs[i + 1]);
+    for (std::size_t j = 0; j + 1 < found.size(); j += 2) {
+      if (!out.empty() && out[out.size() - 2] + out.back() == found[j]) {
+        out.back() += found[j + 1];
+      } else {
+        out.insert(out.end(), {found[j], found[j + 1]});
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace reprise::differ

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "image.h"
@@ -16,6 +17,9 @@ void appendToRuns(PageRuns& runs, std::uint64_t page);
 
 // Pages of [first, first + count) that differ. The shorter image reads as if padded with zeros.
 PageRuns comparePages(const Image& a, const Image& b, std::uint64_t first, std::uint64_t count);
+
+// The same of listed runs of pages only: where something may have changed.
+PageRuns compareRuns(const Image& a, const Image& b, std::span<const std::uint64_t> runs);
 
 // Calls visit(page number, bytes) for every page of the range that an extent touches. Memory stays
 // bounded: mappings are populated and given back a window at a time.

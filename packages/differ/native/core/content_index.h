@@ -1,5 +1,8 @@
-// The content index: which page of a snapshot holds a content, by truncated keyed fingerprint. A
-// hit is a candidate: the caller compares the bytes. Byte table in docs/formats/residue.md.
+// The content index of a snapshot: which of its pages holds a content, by truncated keyed
+// fingerprint, and which resemble one, by the features of their sketches. It stands in segments of
+// two tables each: a few large ones from the first indexing, then one a snapshot with only what
+// changed. A hit is a candidate, also because a later segment does not take back what an earlier
+// one says: the caller compares the bytes.
 #pragma once
 
 #include <cstdint>
@@ -9,47 +12,53 @@
 
 #include "fingerprint.h"
 #include "image.h"
+#include "sorted_table.h"
 
 namespace reprise::differ {
-
-struct IndexEntry {
-  std::uint64_t fingerprint;
-  std::uint64_t location;  // Location::packed
-  friend auto operator<=>(const IndexEntry&, const IndexEntry&) = default;
-};
-static_assert(sizeof(IndexEntry) == 16);
 
 // Entries of the pages [first, first + count) of one space that are not zero.
 std::vector<IndexEntry> indexPages(const Image& image, Space space, std::uint64_t first,
                                    std::uint64_t count, const Fingerprinter& fingerprinter);
 
-struct IndexSummary {
-  std::uint64_t entries;  // kept: at most one a space for each distinct content
-  std::uint64_t fileBytes;
+// The features of those pages' sketches.
+std::vector<FeatureEntry> sketchPages(const Image& image, Space space, std::uint64_t first,
+                                      std::uint64_t count);
+
+// The same of listed pages of a state (Location::packed): what changed since another snapshot.
+struct ListedEntries {
+  std::vector<IndexEntry> pages;
+  std::vector<FeatureEntry> features;
 };
+ListedEntries indexListed(const StateImages& state, std::span<const std::uint64_t> pages,
+                          const Fingerprinter& fingerprinter);
 
-// Sorts `entries` (in place), drops duplicates and writes the file under a temporary name first: a
-// crash leaves no half index behind.
-IndexSummary writeIndex(const std::string& path, std::span<IndexEntry> entries,
-                        std::uint64_t ramPages, std::uint64_t diskPages,
-                        const Fingerprinter& fingerprinter);
+// The tables of several segments as one, oldest first: of entries for one location only the newest
+// segment's are kept.
+template <typename Entry>
+TableSummary mergeTables(std::span<const std::string> from, const std::string& to,
+                         const TableIdentity& identity);
 
-class ContentIndex {
+// The same table of all segments of an index.
+template <typename Entry>
+class SegmentedTable {
  public:
-  // Throws INDEX_CORRUPT (not an index, damaged) or INDEX_MISMATCH (another key, algorithm or
-  // image).
-  ContentIndex(const std::string& path, const Fingerprinter& fingerprinter, std::uint64_t ramPages,
-               std::uint64_t diskPages);
+  SegmentedTable(std::span<const std::string> paths, const TableIdentity& identity);
 
-  // Candidates for a content: at most one a space.
-  std::span<const IndexEntry> find(std::uint64_t fingerprint) const;
-  std::uint64_t size() const { return entries_.size(); }
+  // Calls visit(location) for every candidate, newest segment first, until it returns false.
+  template <typename Visit>
+  void find(std::uint64_t key, Visit visit) const {
+    for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
+      for (const Entry& entry : segment->find(key)) {
+        if (!visit(Location{entry.location})) return;
+      }
+    }
+  }
 
  private:
-  MappedFile file_;
-  unsigned directoryBits_ = 0;
-  std::span<const std::uint32_t> directory_;
-  std::span<const IndexEntry> entries_;
+  std::vector<SortedTable<Entry>> segments_;
 };
+
+using ContentIndex = SegmentedTable<IndexEntry>;
+using SketchIndex = SegmentedTable<FeatureEntry>;
 
 }  // namespace reprise::differ

@@ -59,6 +59,13 @@ class Image {
   std::vector<Extent> extents_;
 };
 
+// Both images of one state of a machine.
+struct StateImages {
+  const Image& ram;
+  const Image& disk;
+  const Image& of(Space space) const { return space == Space::ram ? ram : disk; }
+};
+
 // Where a sparse file holds data (SEEK_DATA), as one image.
 ImageSpec describeFile(const std::string& path);
 

@@ -107,15 +107,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 5: {
       const std::string path = fixture.home + "/index";
       unlink(path.c_str());
-      IndexEntry entries[] = {{1, 2}, {3, 4}, {~0ull, 6}};
-      writeIndex(path, entries, kPages, kPages, fingerprinter);
+      const auto identity = TableIdentity::of(fingerprinter, kPages, kPages);
+      writeTable<IndexEntry>(path, {{1, 2}, {3, 4}, {~0ull, 6}}, identity);
       {
         const FileDescriptor file(path, O_RDWR);
         const std::uint64_t at = data[1] % file.sizeBytes();
         file.writeAt(input.first(std::min<std::size_t>(input.size(), file.sizeBytes() - at)), at);
       }
       survives([&] {
-        const ContentIndex index(path, fingerprinter, kPages, kPages);
+        const SortedTable<IndexEntry> index(path, identity);
         for (const std::uint64_t probe : {std::uint64_t{1}, std::uint64_t{3}, ~std::uint64_t{0}}) {
           index.find(probe);
         }
