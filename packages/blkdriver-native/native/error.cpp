@@ -42,6 +42,12 @@ std::string_view code_name(ErrorCode code) noexcept {
       return "SOCKET_BUSY";
     case ErrorCode::kSocketFailed:
       return "SOCKET_FAILED";
+    case ErrorCode::kXenFailed:
+      return "XEN_FAILED";
+    case ErrorCode::kXenNoDomain:
+      return "XEN_NO_DOMAIN";
+    case ErrorCode::kXenUnavailable:
+      return "XEN_UNAVAILABLE";
   }
   return "IO_FAILED";
 }

@@ -29,6 +29,9 @@ enum class ErrorCode {
   kOverlayVersion,
   kSocketBusy,
   kSocketFailed,
+  kXenFailed,
+  kXenNoDomain,
+  kXenUnavailable,
 };
 
 /// The stable name of a code, as TypeScript callers see it ("OVERLAY_BUSY").

@@ -26,6 +26,9 @@ export const BlkErrorCode = {
   overlayVersion: 'OVERLAY_VERSION',
   socketBusy: 'SOCKET_BUSY',
   socketFailed: 'SOCKET_FAILED',
+  xenFailed: 'XEN_FAILED',
+  xenNoDomain: 'XEN_NO_DOMAIN',
+  xenUnavailable: 'XEN_UNAVAILABLE',
 } as const;
 export type BlkErrorCode = (typeof BlkErrorCode)[keyof typeof BlkErrorCode];
 

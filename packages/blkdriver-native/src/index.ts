@@ -12,6 +12,9 @@ export { DiskView } from './disk-view.js';
 export { BlkError, BlkErrorCode } from './errors.js';
 export type { NbdServer } from './nbd-server.js';
 export { createOverlay, mergeOverlays, overlayBlocks, sealOverlayFrom } from './overlay.js';
+export { XEN_TOOLS, xenDiskFile } from './xen-disk-file.js';
+export type { XenDiskFeatures } from './xen-disk-file.js';
+export type { ServeXenOptions, XenEnd, XenStatistics, XenVbd } from './xen-vbd.js';
 export { VirtualDisk } from './virtual-disk.js';
 export type {
   DiskChain,

@@ -10,6 +10,7 @@ interface Handle<Kind extends string> {
 }
 export type DiskHandle = Handle<'disk'>;
 export type ServerHandle = Handle<'server'>;
+export type VbdHandle = Handle<'vbd'>;
 export type ViewHandle = Handle<'view'>;
 export type CursorHandle = Handle<'cursor'>;
 
@@ -57,6 +58,10 @@ export interface Addon {
   diskServe(disk: DiskHandle, options: object): Promise<ServerHandle>;
   serverConnections(server: ServerHandle): number;
   serverClose(server: ServerHandle): Promise<void>;
+
+  diskServeXen(disk: DiskHandle, options: object, ended: () => void): Promise<VbdHandle>;
+  vbdReport(vbd: VbdHandle): unknown;
+  vbdClose(vbd: VbdHandle, leave: boolean): Promise<void>;
 
   openView(base: string, layers: readonly string[]): Promise<ViewHandle>;
   viewFacts(view: ViewHandle): { sizeBytes: bigint; files: string[] };

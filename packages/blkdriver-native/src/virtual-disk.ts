@@ -6,6 +6,8 @@ import { addon } from './native.js';
 import type { DiskHandle } from './native.js';
 import { NativeNbdServer } from './nbd-server.js';
 import type { NbdServer } from './nbd-server.js';
+import { serveXen } from './xen-vbd.js';
+import type { ServeXenOptions, XenVbd } from './xen-vbd.js';
 
 /** What a disk is made of. */
 export interface DiskChain {
@@ -133,6 +135,16 @@ export class VirtualDisk implements AsyncDisposable {
     const options = { ...o, exportName, mode, maxConnections };
     const server = await settle(addon().diskServe(this.#handle, options));
     return new NativeNbdServer(server, o.socketPath);
+  }
+
+  /**
+   * Serves the disk to a guest of the Xen host that this runs on, as a block backend; the guest is offered it when
+   * the promise resolves. A guest whose backend has died goes on where it was. See docs/xen.md.
+   *
+   * @throws BlkError `XEN_UNAVAILABLE`, `XEN_NO_DOMAIN`, `XEN_FAILED`, `INVALID_ARGUMENT`, `DISK_CLOSED`, `ABORTED`
+   */
+  async serveXen(o: ServeXenOptions): Promise<XenVbd> {
+    return serveXen(this.#handle, o);
   }
 
   /** As the guest sees it. @throws BlkError `OUT_OF_RANGE`, `DISK_CLOSED`, `IO_FAILED` */

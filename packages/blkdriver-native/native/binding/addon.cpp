@@ -3,6 +3,7 @@
 #include "binding/open_cursor.h"
 #include "binding/open_disk.h"
 #include "binding/view_functions.h"
+#include "binding/xen_functions.h"
 
 namespace {
 
@@ -11,6 +12,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   define_view_functions(env, exports);
   define_disk_functions(env, exports);
   define_log_functions(env, exports);
+  define_xen_functions(env, exports);
   return exports;
 }
 

@@ -10,6 +10,7 @@
 #include "device/disk.h"
 #include "error.h"
 #include "nbd/server.h"
+#include "xen/vbd.h"
 
 namespace reprise::blk::binding {
 
@@ -51,6 +52,17 @@ class OpenDisk {
     });
   }
 
+  /// `start(BlockDevice&)` gives a device that is being served.
+  template <typename Start>
+  std::shared_ptr<xen::Vbd> serve_xen(Start&& start) {
+    return with([&](Disk& disk) {
+      std::shared_ptr<xen::Vbd> vbd = start(disk.device());
+      const std::lock_guard lock(servers_mutex_);
+      vbds_.push_back(vbd);
+      return vbd;
+    });
+  }
+
   nbd::ServerCounts server_counts() {
     const std::lock_guard lock(servers_mutex_);
     nbd::ServerCounts sum;
@@ -76,6 +88,8 @@ class OpenDisk {
   void close_servers() {
     const std::lock_guard lock(servers_mutex_);
     for (const auto& server : servers_) server->close();
+    // Guests wait for a successor, as NBD clients do.
+    for (const auto& vbd : vbds_) vbd->close(xen::VbdClose::kLeave);
   }
 
   std::shared_mutex mutex_;
@@ -83,6 +97,7 @@ class OpenDisk {
   const std::uint64_t size_bytes_;
   std::mutex servers_mutex_;
   std::vector<std::shared_ptr<nbd::Server>> servers_;
+  std::vector<std::shared_ptr<xen::Vbd>> vbds_;
 };
 
 /// The functions on a writable disk and on its servers.

@@ -9,7 +9,12 @@ namespace {
 /// A discard of a whole disk is one request; between pieces of this size its
 /// thread looks whether it is wanted elsewhere.
 constexpr std::uint64_t kDiscardPieceBytes = std::uint64_t{64} << 20;
-constexpr std::size_t kLongestRequest = kMostIndirectSegments * kFrameBytes;
+
+/// At least one frame: descriptors pass through here, too.
+std::size_t longest_request(const Terms& terms) noexcept {
+  const std::size_t segments = terms.max_indirect_segments;
+  return std::max(segments, kMostDirectSegments) * kFrameBytes;
+}
 
 }  // namespace
 
@@ -17,7 +22,7 @@ RequestExecutor::RequestExecutor(BlockDevice& device, GuestMemory& memory, const
     : device_(device),
       memory_(memory),
       terms_(terms),
-      data_(std::make_unique<std::byte[]>(kLongestRequest)) {
+      data_(std::make_unique_for_overwrite<std::byte[]>(longest_request(terms))) {
   assert(terms.sectors <= device.size_bytes() / kSectorBytes);
   assert(terms.max_indirect_segments <= kMostIndirectSegments);
 }
