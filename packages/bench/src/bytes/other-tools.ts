@@ -1,0 +1,94 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { runProgram } from '../baseline/run-program.js';
+import {
+  stateTraffic,
+  traffic,
+  type StateFiles,
+  type StateTraffic,
+} from '../baseline/state-files.js';
+
+import { chunkedBytes } from './fast-cdc.js';
+
+export interface ToolOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly directory: string;
+}
+
+/** One way each: what a tool writes for each file against its old version. */
+async function eachPart(
+  base: StateFiles,
+  target: StateFiles,
+  measure: (base: string, target: string) => Promise<number>,
+): Promise<StateTraffic> {
+  return stateTraffic({
+    ram: traffic(await measure(base.ram, target.ram), 0),
+    disk: traffic(await measure(base.disk, target.disk), 0),
+    device: traffic(await measure(base.device, target.device), 0),
+  });
+}
+
+/** xdelta3 -9 with LZMA, its window over the whole old file (as far as it can, 2 GiB). */
+export function measureXdelta3(base: StateFiles, target: StateFiles, options: ToolOptions) {
+  return eachPart(base, target, (from, to) => xdelta(from, to, options.signal));
+}
+
+async function xdelta(from: string, to: string, signal?: AbortSignal): Promise<number> {
+  const window = Math.min(2 ** 31 - 1, Math.max(2 ** 20, (await stat(from)).size));
+  return await outputBytes(
+    'xdelta3',
+    ['-e', '-c', '-q', '-9', '-S', 'lzma', '-B', String(window), '-s', from, to],
+    signal,
+  );
+}
+
+/** zstd -12 --patch-from --long=31: the level above which hours are added and hardly a byte taken off. */
+export function measurePatchFrom(base: StateFiles, target: StateFiles, options: ToolOptions) {
+  return eachPart(base, target, (from, to) =>
+    outputBytes(
+      'zstd',
+      ['-q', '-c', '-12', '-T1', '--long=31', `--patch-from=${from}`, '--', to],
+      options.signal,
+    ),
+  );
+}
+
+/** Content-defined chunks against those of the old files. */
+export function measureChunks(base: StateFiles, target: StateFiles) {
+  return eachPart(base, target, chunkedBytes);
+}
+
+/** The size of what xz -9e makes of a file. */
+export function lzmaBytes(file: string, signal?: AbortSignal): Promise<number> {
+  return outputBytes('xz', ['-c', '-9e', '-T1', '--', file], signal);
+}
+
+/** xdelta3 without its own compression, then LZMA: for many small pieces put together. */
+export async function xdeltaThenLzma(
+  from: string,
+  to: string,
+  options: ToolOptions,
+): Promise<number> {
+  const delta = join(options.directory, 'delta');
+  const signal = options.signal === undefined ? {} : { signal: options.signal };
+  await runProgram(
+    'xdelta3',
+    ['-e', '-f', '-q', '-9', '-S', 'none', '-s', from, to, delta],
+    signal,
+  );
+  return await lzmaBytes(delta, options.signal);
+}
+
+async function outputBytes(
+  program: string,
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<number> {
+  let bytes = 0;
+  await runProgram(program, args, {
+    onOutput: (chunk) => (bytes += chunk.length),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return bytes;
+}
