@@ -25,6 +25,10 @@ export const errorCodes = {
   NETWORK_UNAVAILABLE: 'the process that is the network of a guest ended, or did not start',
   EFFECT_RULES_INVALID: 'the file of rules for side effects does not fit its schema',
 
+  // virtual time (src/virtual-time)
+  VIRTUAL_TIME_UNAVAILABLE: 'this host cannot run a guest in virtual time',
+  VIRTUAL_CLOCK_FAILED: 'the virtual clock of a guest did not do what it was asked',
+
   // supervisor
   VM_RUNNING: 'the VM is running and must not be',
   VM_NOT_RUNNING: 'the VM is not running and must be',

@@ -1,5 +1,7 @@
 import type { Machine } from '../machine/index.js';
 
+import type { VirtualClock } from './virtual-clock.js';
+
 /**
  * What the rest of reprise asks of a hypervisor. One adapter a folder beside this file; each runs the
  * conformance suite in `hypervisor/conformance.ts`.
@@ -43,6 +45,8 @@ export interface HypervisorVm extends AsyncDisposable {
   /** Unix socket of the display: RFB 3.8, security type None, several viewers. */
   readonly display: string;
   readonly processId: number;
+  /** Present where the machine's clock is virtual. */
+  readonly virtualClock?: VirtualClock;
   /** Settles when the hypervisor's process ends, however it ends. Never rejects. */
   readonly exited: Promise<ExitReport>;
   /** Lets the guest run. */

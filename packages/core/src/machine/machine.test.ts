@@ -33,6 +33,8 @@ describe('a machine definition', () => {
       'a control character on the command line',
       { boot: { kind: 'direct', kernel: 'a'.repeat(64), append: 'a\nb' } },
     ],
+    ['a virtual clock on two CPUs', { clock: 'virtual', cpus: 2 }],
+    ['a virtual clock without emulation', { clock: 'virtual', accelerator: 'kvm' }],
     ['a disk that is no whole number of blocks', { diskBytes: 4097 }],
   ])('is refused with %s', (_what, change) => {
     expect(() => parseMachine({ ...definition, ...change })).toThrow(

@@ -24,52 +24,57 @@ const bootSchema = z.strictObject({
     .default(''),
 });
 
-export const machineSchema = z.strictObject({
-  version: z.literal(1),
-  hypervisor: z.literal('qemu'),
-  /** Versioned, never an alias: the same name means the same hardware for every later QEMU. */
-  machineType: z
-    .string()
-    .regex(/^pc-(i440fx|q35)-\d+\.\d+$/)
-    .default('pc-i440fx-7.2'),
-  /** `tcg` or `kvm`, decided once by a probe: device state does not move between accelerators. */
-  accelerator: z.enum(['tcg', 'kvm']),
-  /** A named model with a fixed feature set; never the host's own. */
-  cpuModel: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/)
-    .refine((model) => model !== 'host' && model !== 'max', 'must be a named model')
-    .default('qemu64'),
-  cpus: z.int().min(1).max(64).default(1),
-  memoryMiB: z
-    .int()
-    .min(16)
-    .max(1024 * 1024),
-  diskBytes: z
-    .int()
-    .min(4096)
-    .max(2 ** 46)
-    .multipleOf(4096),
-  display: z
-    .strictObject({
-      width: z.int().min(320).max(4096),
-      height: z.int().min(200).max(4096),
-    })
-    .default({ width: 800, height: 600 }),
-  boot: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('direct'), ...bootSchema.shape }),
-    z.strictObject({ kind: z.literal('firmware') }),
-  ]),
-  /** What the guest's clock counts: the host's time, or instructions (see virtual time). */
-  clock: z.enum(['host', 'virtual']).default('host'),
-  /** The wall-clock time that the guest's real-time clock shows at power-on, UTC. */
-  clockBase: z.string().regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/),
-  /** Seeds what the hypervisor itself draws at random. */
-  seed: z.int().min(0).max(0xffffffff),
-  network: z.enum(['none', 'user']).default('none'),
-  /** A balloon that reports free guest pages, so that they read as zeros. */
-  balloon: z.boolean().default(true),
-});
+export const machineSchema = z
+  .strictObject({
+    version: z.literal(1),
+    hypervisor: z.literal('qemu'),
+    /** Versioned, never an alias: the same name means the same hardware for every later QEMU. */
+    machineType: z
+      .string()
+      .regex(/^pc-(i440fx|q35)-\d+\.\d+$/)
+      .default('pc-i440fx-7.2'),
+    /** `tcg` or `kvm`, decided once by a probe: device state does not move between accelerators. */
+    accelerator: z.enum(['tcg', 'kvm']),
+    /** A named model with a fixed feature set; never the host's own. */
+    cpuModel: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/)
+      .refine((model) => model !== 'host' && model !== 'max', 'must be a named model')
+      .default('qemu64'),
+    cpus: z.int().min(1).max(64).default(1),
+    memoryMiB: z
+      .int()
+      .min(16)
+      .max(1024 * 1024),
+    diskBytes: z
+      .int()
+      .min(4096)
+      .max(2 ** 46)
+      .multipleOf(4096),
+    display: z
+      .strictObject({
+        width: z.int().min(320).max(4096),
+        height: z.int().min(200).max(4096),
+      })
+      .default({ width: 800, height: 600 }),
+    boot: z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('direct'), ...bootSchema.shape }),
+      z.strictObject({ kind: z.literal('firmware') }),
+    ]),
+    /** What the guest's clock counts: the host's time, or instructions (see virtual time). */
+    clock: z.enum(['host', 'virtual']).default('host'),
+    /** The wall-clock time that the guest's real-time clock shows at power-on, UTC. */
+    clockBase: z.string().regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/),
+    /** Seeds what the hypervisor itself draws at random. */
+    seed: z.int().min(0).max(0xffffffff),
+    network: z.enum(['none', 'user']).default('none'),
+    /** A balloon that reports free guest pages, so that they read as zeros. */
+    balloon: z.boolean().default(true),
+  })
+  .refine((m) => m.clock === 'host' || (m.accelerator === 'tcg' && m.cpus === 1), {
+    path: ['clock'],
+    error: 'a virtual clock needs emulation (accelerator tcg) and one CPU',
+  });
 
 export type Machine = z.infer<typeof machineSchema>;
 export type MachineInput = z.input<typeof machineSchema>;

@@ -3,7 +3,12 @@ import { rm } from 'node:fs/promises';
 import type { DiskChain } from '@reprise/blkdriver-native';
 
 import { openGuestNetwork, type GuestNetworkOptions } from '../gate/index.js';
-import { QemuHypervisor, type BootFiles, type HypervisorVm } from '../hypervisor/index.js';
+import {
+  QemuHypervisor,
+  type BootFiles,
+  type Hypervisor,
+  type HypervisorVm,
+} from '../hypervisor/index.js';
 import type { Machine } from '../machine/index.js';
 
 import { DISK_EXPORT, DiskService } from './disk-service.js';
@@ -19,6 +24,8 @@ export interface PowerOnOptions {
   readonly runDirectory: string;
   readonly gate: 'open' | 'closed';
   readonly signal?: AbortSignal;
+  /** Default: QEMU as this host has it. */
+  readonly hypervisor?: Hypervisor;
   readonly onDiskFault?: (fault: { lastWords: string; restarted: boolean }) => void;
   /** What the guest's NIC carries, and what went wrong with it; see GuestNetworkOptions. */
   readonly network?: Pick<GuestNetworkOptions, 'onFrame' | 'onFault'>;
@@ -58,7 +65,7 @@ export class PoweredVm implements AsyncDisposable {
     let network: AsyncDisposable | undefined;
     try {
       network = await openGuestNetwork({ ...options.network, machine, gate, runDirectory });
-      const vm = await new QemuHypervisor().start({
+      const vm = await (options.hypervisor ?? new QemuHypervisor()).start({
         machine,
         boot,
         ramFile,

@@ -59,7 +59,6 @@ enum class Fault : std::uint16_t {
   kUnknownRequest = 3,
   kWrongState = 4,
   kTooMuch = 5,
-  kAbandoned = 6,
 };
 
 struct Refusal {

@@ -1,3 +1,5 @@
+import type { Machine } from '../../machine/index.js';
+import { ICOUNT_SHIFT } from '../../virtual-time/plugin.js';
 import type { StartOptions } from '../port.js';
 
 import { BALLOON_ID } from './balloon.js';
@@ -8,6 +10,8 @@ export interface QemuSockets {
   readonly control: string;
   readonly display: string;
   readonly serialLog: string;
+  /** Where the plugin for virtual time listens. */
+  readonly virtualClock: string;
 }
 
 export function socketsIn(runDirectory: string): QemuSockets {
@@ -15,11 +19,24 @@ export function socketsIn(runDirectory: string): QemuSockets {
     control: `${runDirectory}/qmp`,
     display: `${runDirectory}/display`,
     serialLog: `${runDirectory}/serial.log`,
+    virtualClock: `${runDirectory}/vclock`,
   };
 }
 
 /** Seconds during which QEMU holds the guest's requests while the disk's server is away. */
 const DISK_RECONNECT_SECONDS = 60;
+
+/**
+ * What makes a guest's time count instructions. One instruction is 2^shift ns; an idle guest's clock jumps to
+ * its next timer instead of sleeping, which is what makes a replay faster than the session was.
+ */
+export function virtualClockArguments(runDirectory: string, plugin: string): string[] {
+  const socket = socketsIn(runDirectory).virtualClock;
+  return [
+    ...['-icount', `shift=${String(ICOUNT_SHIFT)},sleep=off`],
+    ...['-plugin', `file=${escapeComma(plugin)},socket=${escapeComma(socket)}`],
+  ];
+}
 
 /**
  * Turns a machine into QEMU's arguments. Everything here is either a constant, a number, or a value
@@ -77,7 +94,7 @@ function displayMemoryMiB(width: number, height: number): number {
   return Math.max(8, 2 ** Math.ceil(Math.log2(frames)));
 }
 
-function diskArguments({ diskSocket, diskExport }: StartOptions): string[] {
+function diskArguments({ machine, diskSocket, diskExport }: StartOptions): string[] {
   const node = {
     driver: 'nbd',
     'node-name': 'disk0',
@@ -90,8 +107,13 @@ function diskArguments({ diskSocket, diskExport }: StartOptions): string[] {
   return [
     ...['-blockdev', JSON.stringify(node)],
     // On an error the guest is paused, never told: its disk comes back or the run ends.
-    ...['-device', 'virtio-blk-pci,drive=disk0,id=vblk0,werror=stop,rerror=stop'],
+    ...['-device', `virtio-blk-pci,drive=disk0,id=vblk0,werror=stop,rerror=stop${kick(machine)}`],
   ];
+}
+
+/** In virtual time a device acts inside the instruction that kicks it, not whenever the main loop is ready. */
+function kick({ clock }: Machine): string {
+  return clock === 'virtual' ? ',ioeventfd=off' : '';
 }
 
 function bootArguments({ machine, boot }: StartOptions): string[] {

@@ -51,8 +51,5 @@ export async function obstaclesToRun(machine: Machine): Promise<string[]> {
   if (!usable) {
     obstacles.push(`the accelerator ${machine.accelerator} does not run guests here (${reason})`);
   }
-  if (machine.clock === 'virtual') {
-    obstacles.push('a virtual clock is not supported by this version of reprise');
-  }
   return obstacles;
 }

@@ -21,18 +21,23 @@ interface MigrationInfo {
   readonly 'error-desc'?: string;
 }
 
+export interface TransferOptions {
+  readonly signal: AbortSignal | undefined;
+  /** How often network cards announce themselves after a resume; packets that the guest never sent. */
+  readonly announceRounds: number;
+}
+
 /** Capabilities and limits that both directions share. */
-async function prepare(qmp: QmpClient): Promise<void> {
+async function prepare(qmp: QmpClient, announceRounds: number): Promise<void> {
   await qmp.execute('migrate-set-capabilities', {
     capabilities: [
       { capability: 'x-ignore-shared', state: true },
       { capability: 'events', state: true },
     ],
   });
-  // No announcements: packets that the guest never sent are no part of its state.
   await qmp.execute('migrate-set-parameters', {
     'max-bandwidth': 10_000_000_000,
-    'announce-rounds': 0,
+    'announce-rounds': announceRounds,
   });
 }
 
@@ -41,9 +46,9 @@ export async function saveDeviceState(
   qmp: QmpClient,
   socketPath: string,
   file: string,
-  signal?: AbortSignal,
+  { signal, announceRounds }: TransferOptions,
 ): Promise<void> {
-  await prepare(qmp);
+  await prepare(qmp, announceRounds);
   const partial = `${file}.partial`;
   const server = createServer();
   await rm(socketPath, { force: true });
@@ -71,9 +76,9 @@ export async function loadDeviceState(
   qmp: QmpClient,
   socketPath: string,
   file: string,
-  signal?: AbortSignal,
+  { signal, announceRounds }: TransferOptions,
 ): Promise<void> {
-  await prepare(qmp);
+  await prepare(qmp, announceRounds);
   await rm(socketPath, { force: true });
   const ended = migrationEnd(qmp, 'loading the device state', signal);
   await qmp.execute('migrate-incoming', { uri: `unix:${socketPath}` });

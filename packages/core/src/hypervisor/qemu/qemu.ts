@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RepriseError, throwIfCancelled } from '../../errors.js';
 import type { Machine } from '../../machine/index.js';
-import { findProgram, OwnedProcess } from '../../process/index.js';
+import { CleanupStack, findProgram, OwnedProcess } from '../../process/index.js';
+import { ClockClient } from '../../virtual-time/clock-client.js';
+import { vclockPlugin } from '../../virtual-time/plugin.js';
 import type {
   ExitReport,
   GuestProgress,
@@ -12,32 +14,51 @@ import type {
   SqueezeReport,
   StartOptions,
 } from '../port.js';
+import type { VirtualClock } from '../virtual-clock.js';
 
-import { qemuArguments, socketsIn } from './arguments.js';
+import { qemuArguments, socketsIn, virtualClockArguments } from './arguments.js';
 import { squeezeGuest } from './balloon.js';
+import { canonicalizeDeviceState } from './canonical-device-state.js';
 import { withoutHostNetwork } from './confinement.js';
 import { loadDeviceState, saveDeviceState } from './device-state.js';
 import { assertClosed } from './network.js';
 import { QmpClient } from './qmp.js';
+import { QemuVirtualClock } from './qemu-virtual-clock.js';
 
 export const QEMU_PROGRAM = 'qemu-system-x86_64';
 export const QEMU_PACKAGE = 'qemu-system-x86';
 
 const CONTROL_TIMEOUT_MS = 60_000;
 const QUIT_TIMEOUT_MS = 10_000;
+const GATE_TIMEOUT_MS = 5_000;
+const GATE_POLL_MS = 20;
 /** The kernel counts process times in ticks of 10 ms. */
 const MS_PER_TICK = 10;
+
+export interface QemuOptions {
+  /** For tests that take a rule away: the last word on QEMU's arguments. */
+  readonly rewriteArguments?: (args: readonly string[]) => string[];
+  /** For such tests too: how often a network card announces itself after a resume. Default 0: never. */
+  readonly announceRounds?: number;
+}
 
 /** Stock QEMU: RAM in a shared file, device state by migration, the disk over NBD. */
 export class QemuHypervisor implements Hypervisor {
   readonly name = 'qemu';
+  readonly #options: QemuOptions;
+
+  constructor(options: QemuOptions = {}) {
+    this.#options = options;
+  }
 
   async start(options: StartOptions): Promise<HypervisorVm> {
     throwIfCancelled(options.signal);
     const program = await findProgram(QEMU_PROGRAM, QEMU_PACKAGE);
     await ensureRamFile(options.ramFile, options.machine.memoryMiB * 1024 * 1024);
-    const command = await withoutHostNetwork(program, qemuArguments(options));
+    const command = await withoutHostNetwork(program, await this.#arguments(options));
     const owned = await OwnedProcess.start(command.program, command.args);
+    const cleanup = new CleanupStack();
+    cleanup.use(owned);
     try {
       const qmp = await Promise.race([
         QmpClient.connect(socketsIn(options.runDirectory).control, {
@@ -48,15 +69,36 @@ export class QemuHypervisor implements Hypervisor {
           throw startFailure(exit);
         }),
       ]);
-      const vm = new QemuVm(owned, qmp, options.runDirectory, options.machine);
+      const clock =
+        options.machine.clock === 'virtual' ? cleanup.use(await connectClock(options)) : undefined;
+      const announceRounds = this.#options.announceRounds ?? 0;
+      const vm = new QemuVm(owned, qmp, clock, { ...options, announceRounds });
       if (options.gate === 'closed') await vm.assertClosed();
       if (options.deviceState !== undefined) await vm.load(options.deviceState, options.signal);
+      cleanup.keep();
       return vm;
     } catch (error) {
-      await owned.stop();
+      await cleanup.release();
       throw error;
     }
   }
+
+  async #arguments(options: StartOptions): Promise<string[]> {
+    const args = [
+      ...qemuArguments(options),
+      ...(options.machine.clock === 'virtual'
+        ? virtualClockArguments(options.runDirectory, await vclockPlugin())
+        : []),
+    ];
+    return this.#options.rewriteArguments?.(args) ?? args;
+  }
+}
+
+async function connectClock({ runDirectory, signal }: StartOptions): Promise<ClockClient> {
+  return await ClockClient.connect(socketsIn(runDirectory).virtualClock, {
+    timeoutMs: CONTROL_TIMEOUT_MS,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 class QemuVm implements HypervisorVm {
@@ -66,15 +108,29 @@ class QemuVm implements HypervisorVm {
   readonly #qmp: QmpClient;
   readonly #runDirectory: string;
   readonly #machine: Machine;
+  readonly #announceRounds: number;
+  readonly #clockClient: ClockClient | undefined;
+  readonly virtualClock?: VirtualClock;
   #vcpuThreads: readonly number[] | undefined;
 
-  constructor(owned: OwnedProcess, qmp: QmpClient, runDirectory: string, machine: Machine) {
+  constructor(
+    owned: OwnedProcess,
+    qmp: QmpClient,
+    clock: ClockClient | undefined,
+    options: { runDirectory: string; machine: Machine; announceRounds: number },
+  ) {
     this.#owned = owned;
     this.#qmp = qmp;
-    this.#runDirectory = runDirectory;
-    this.#machine = machine;
-    this.display = socketsIn(runDirectory).display;
+    this.#runDirectory = options.runDirectory;
+    this.#machine = options.machine;
+    this.#announceRounds = options.announceRounds;
+    this.#clockClient = clock;
+    this.display = socketsIn(options.runDirectory).display;
     this.exited = owned.exited;
+    if (clock !== undefined) {
+      // The plugin says that the guest was told to stop; QEMU's word is that it stands.
+      this.virtualClock = new QemuVirtualClock(clock, () => this.#waitForStatus(['paused']));
+    }
   }
 
   get processId(): number {
@@ -82,15 +138,27 @@ class QemuVm implements HypervisorVm {
   }
 
   async load(file: string, signal?: AbortSignal): Promise<void> {
-    await this.#orGone(loadDeviceState(this.#qmp, `${this.#runDirectory}/incoming`, file, signal));
+    const socket = `${this.#runDirectory}/incoming`;
+    const announceRounds = this.#announceRounds;
+    await this.#orGone(loadDeviceState(this.#qmp, socket, file, { signal, announceRounds }));
     await this.#waitForStatus(['paused', 'prelaunch']);
   }
 
   /** Asked before the guest runs its first instruction: whatever gave it a network, it is found here. */
   async assertClosed(): Promise<void> {
     const command = { 'command-line': 'info network' };
-    const said = await this.#orGone(this.#qmp.execute('human-monitor-command', command));
-    assertClosed(String(said), this.#runDirectory);
+    const deadline = Date.now() + GATE_TIMEOUT_MS;
+    for (;;) {
+      const said = await this.#orGone(this.#qmp.execute('human-monitor-command', command));
+      try {
+        assertClosed(String(said), this.#runDirectory);
+        return;
+      } catch (error) {
+        // QEMU connects to our socket in its own time, and has no name for it until it has.
+        if (Date.now() > deadline) throw error;
+        await sleep(GATE_POLL_MS);
+      }
+    }
   }
 
   async resume(): Promise<void> {
@@ -102,7 +170,10 @@ class QemuVm implements HypervisorVm {
   }
 
   async saveDeviceState(file: string, signal?: AbortSignal): Promise<void> {
-    await this.#orGone(saveDeviceState(this.#qmp, `${this.#runDirectory}/outgoing`, file, signal));
+    const socket = `${this.#runDirectory}/outgoing`;
+    const announceRounds = this.#announceRounds;
+    await this.#orGone(saveDeviceState(this.#qmp, socket, file, { signal, announceRounds }));
+    if (this.#machine.clock === 'virtual') await canonicalizeDeviceState(file);
   }
 
   async squeeze(signal?: AbortSignal): Promise<SqueezeReport> {
@@ -126,6 +197,7 @@ class QemuVm implements HypervisorVm {
 
   async quit(): Promise<void> {
     if (!this.#owned.running) return;
+    this.#clockClient?.close();
     await this.#qmp.execute('quit', {}, { timeoutMs: QUIT_TIMEOUT_MS }).catch(() => undefined);
     await this.#owned.endsWithin(QUIT_TIMEOUT_MS);
     await this.#owned.stop();

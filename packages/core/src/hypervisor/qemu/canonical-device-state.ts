@@ -1,0 +1,61 @@
+import { open } from 'node:fs/promises';
+
+/**
+ * A saved device state holds two readings of the host's own clocks, in QEMU's section `timer`: offsets of
+ * the TSC and of the real-time virtual clock. A guest whose time counts instructions never sees either, but
+ * no two runs have the same. They are set to zero, so that equal guests have equal device states.
+ *
+ *   04 | id u32 | 05 "timer" | instance u32 = 0 | version u32 = 2
+ *   ticks offset i64 | unused i64 | clock offset i64
+ *   05 | 0c "timer/icount" | version u32 = 1 | bias i64 | instructions i64
+ *   7e | id u32
+ */
+
+const HEAD = Buffer.from('\x05timer\0\0\0\0\0\0\0\x02', 'latin1');
+const SUBSECTION = Buffer.from('\x05\x0ctimer/icount\0\0\0\x01', 'latin1');
+const SECTION_START = 0x04;
+const SECTION_END = 0x7e;
+
+/** From the head on. */
+const TICKS_OFFSET_AT = HEAD.length;
+const CLOCK_OFFSET_AT = TICKS_OFFSET_AT + 16;
+const SUBSECTION_AT = CLOCK_OFFSET_AT + 8;
+const END_AT = SUBSECTION_AT + SUBSECTION.length + 16;
+/** Before the head: the start byte and the section's id. */
+const BEFORE_HEAD = 5;
+
+/** Where in a device state the host's readings stand, 8 bytes each; empty where that is not certain. */
+export function hostClockReadings(state: Buffer): number[] {
+  const found: number[] = [];
+  for (let at = state.indexOf(HEAD); at !== -1; at = state.indexOf(HEAD, at + 1)) {
+    if (isTimerSection(state, at)) found.push(at);
+  }
+  // A guest can write what looks like a second one into its display's memory. Then both stay as they are.
+  const [only] = found;
+  if (only === undefined || found.length > 1) return [];
+  return [only + TICKS_OFFSET_AT, only + CLOCK_OFFSET_AT];
+}
+
+/** Rewrites a saved device state in place. It stays loadable; one of another layout is left alone. */
+export async function canonicalizeDeviceState(file: string): Promise<void> {
+  const handle = await open(file, 'r+');
+  try {
+    const readings = hostClockReadings(await handle.readFile());
+    for (const at of readings) await handle.write(Buffer.alloc(8), 0, 8, at);
+    if (readings.length > 0) await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function isTimerSection(state: Buffer, at: number): boolean {
+  if (at < BEFORE_HEAD || at + END_AT + BEFORE_HEAD > state.length) return false;
+  const start = at - BEFORE_HEAD;
+  const end = at + END_AT;
+  return (
+    state[start] === SECTION_START &&
+    state[end] === SECTION_END &&
+    state.readUInt32BE(start + 1) === state.readUInt32BE(end + 1) &&
+    state.subarray(at + SUBSECTION_AT).indexOf(SUBSECTION) === 0
+  );
+}

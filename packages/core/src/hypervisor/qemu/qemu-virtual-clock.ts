@@ -1,0 +1,46 @@
+import type { ClockClient } from '../../virtual-time/clock-client.js';
+import type {
+  DeviceInput,
+  TimedDeviceInput,
+  VirtualClock,
+  VirtualClockStatus,
+} from '../virtual-clock.js';
+
+/** The plugin's clock, whose stops are over when QEMU itself says that the guest stands. */
+export class QemuVirtualClock implements VirtualClock {
+  readonly #client: ClockClient;
+  readonly #stopped: () => Promise<void>;
+
+  constructor(client: ClockClient, stopped: () => Promise<void>) {
+    this.#client = client;
+    this.#stopped = stopped;
+  }
+
+  status(): Promise<VirtualClockStatus> {
+    return this.#client.status();
+  }
+
+  record(options: { readonly tickNs: number; readonly paced: boolean }): Promise<number> {
+    return this.#client.record(options);
+  }
+
+  inject(input: DeviceInput): Promise<number> {
+    return this.#client.inject(input);
+  }
+
+  async stop(): Promise<number> {
+    const sessionNs = await this.#client.stop();
+    await this.#stopped();
+    return sessionNs;
+  }
+
+  load(events: Iterable<TimedDeviceInput>): Promise<void> {
+    return this.#client.load(events);
+  }
+
+  async replay(stopAtNs: number, signal?: AbortSignal): Promise<number> {
+    const sessionNs = await this.#client.replay(stopAtNs, signal);
+    await this.#stopped();
+    return sessionNs;
+  }
+}

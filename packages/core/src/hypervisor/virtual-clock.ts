@@ -1,0 +1,59 @@
+/**
+ * A guest whose time counts instructions, as the rest of reprise sees it: what reaches it from outside
+ * goes in at an instant of that time, and the instant comes back. Absent where time is the host's.
+ */
+
+/** What a device of the guest gets. Keys are QEMU's numbers, positions the tablet's. */
+export type DeviceInput =
+  | { readonly kind: 'key'; readonly number: number; readonly down: boolean }
+  | { readonly kind: 'pointer'; readonly x: number; readonly y: number; readonly buttons: number }
+  /** An Ethernet frame for the network card. */
+  | { readonly kind: 'frame'; readonly bytes: Uint8Array };
+
+/** Positions of the tablet are 0 to this, in both directions. */
+export const MOST_AXIS = 0x7fff;
+
+export interface TimedDeviceInput {
+  /** Virtual nanoseconds since the session began. */
+  readonly atNs: number;
+  readonly input: DeviceInput;
+}
+
+export interface VirtualClockStatus {
+  readonly mode: 'idle' | 'recording' | 'replaying' | 'stopped';
+  /** The guest's virtual clock. */
+  readonly nowNs: number;
+  /** Since the session began. */
+  readonly sessionNs: number;
+  readonly instructions: number;
+  /** Real time that the host could not keep up with, and that the guest does not get back. */
+  readonly lagNs: number;
+  readonly injected: number;
+  readonly waiting: number;
+  /** The largest distance of an injection from its time. Other than 0: the replay cannot be exact. */
+  readonly latestNs: number;
+  readonly diskRequests: number;
+  /** Host time that the guest stood still for its disk. */
+  readonly diskNs: number;
+}
+
+/** One session or one replay of a started guest. Errors are VIRTUAL_CLOCK_FAILED and HYPERVISOR_GONE. */
+export interface VirtualClock {
+  status(): Promise<VirtualClockStatus>;
+  /**
+   * Begins a session in a guest that does not run yet. `paced`: virtual time is held back to real time.
+   * Settles with the virtual clock's value, the session's zero.
+   */
+  record(options: { readonly tickNs: number; readonly paced: boolean }): Promise<number>;
+  /** Settles once the guest has it, with the session's time at which that was: a whole number of ticks. */
+  inject(input: DeviceInput): Promise<number>;
+  /** Stops the guest at the next tick; settles, when it stands, with the session's time. */
+  stop(): Promise<number>;
+  /** Hands over the log of a session, in order, before replay(). */
+  load(events: Iterable<TimedDeviceInput>): Promise<void>;
+  /**
+   * Replays what was loaded, as fast as the host can, from the moment the guest is resumed; settles, when it
+   * stands, with the session's time, which is `stopAtNs` in an exact replay.
+   */
+  replay(stopAtNs: number, signal?: AbortSignal): Promise<number>;
+}

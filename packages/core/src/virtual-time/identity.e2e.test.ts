@@ -1,0 +1,92 @@
+import { fileURLToPath } from 'node:url';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import type { QemuOptions } from '../hypervisor/qemu/qemu.js';
+
+import { keepBusy } from './host-load.js';
+import { TICK_NS } from './plugin.js';
+import { TrialGuest, type Trial } from './testing/trial-guest.js';
+
+/** The plugin whose rules can be switched off. */
+const MUTANT = fileURLToPath(
+  new URL('../../../qemu-vclock/build/plugin/vclock-mutant.so', import.meta.url),
+);
+
+/** Starts QEMU with the mutant in place of the plugin, and one of its rules off. */
+function without(rule: 'inject-at-once' | 'disk-batches'): QemuOptions {
+  return {
+    rewriteArguments: (args) =>
+      args.map((arg) =>
+        arg.replace(/^file=.*?vclock\.so,(.*)$/, `file=${MUTANT},$1,mutation=${rule}`),
+      ),
+  };
+}
+
+const withIoeventfd: QemuOptions = {
+  rewriteArguments: (args) => args.map((arg) => arg.replace(/^(virtio-blk.*),ioeventfd=off/, '$1')),
+};
+
+/** Enough disk traffic, programs and idling that a departure from any rule shows. */
+const SESSION = [
+  'cd; ls -l; seq 1 4000 > n; sort -r n > m; sync #1200',
+  'for i in 1 2 3; do tar czf p$i.tgz n m; done; md5sum p*; sync #2500',
+  'cat p1.tgz p2.tgz | md5sum; rm p2.tgz; date; sync #1000',
+];
+
+describe('a session in virtual time', () => {
+  let guest: TrialGuest;
+  let trial: Trial;
+
+  beforeAll(async () => {
+    guest = await TrialGuest.boot({ network: 'user' });
+    trial = await guest.record(SESSION);
+  }, 300_000);
+
+  afterAll(async () => {
+    await guest[Symbol.asyncDispose]();
+  });
+
+  test('takes its input at whole ticks', () => {
+    expect(trial.events.length).toBeGreaterThan(200);
+    expect(trial.events.every(({ atNs }) => atNs % TICK_NS === 0)).toBe(true);
+    expect(trial.stopNs % TICK_NS).toBe(0);
+  });
+
+  test('replays bit for bit: memory, disk, devices', async () => {
+    expect(await guest.replay(trial)).toEqual(trial.end);
+  });
+
+  test('replays bit for bit while others use the CPUs', async () => {
+    await using _load = keepBusy();
+    expect(await guest.replay(trial)).toEqual(trial.end);
+  });
+
+  test('can be recorded while others use the CPUs, and replays bit for bit without them', async () => {
+    const loaded = await (async () => {
+      await using _load = keepBusy();
+      return await guest.record(SESSION.slice(0, 2));
+    })();
+    expect(await guest.replay(loaded)).toEqual(loaded.end);
+  });
+
+  // Each of the rules taken away: what the tests above would look like without it.
+  test('is lost when input does not wait for a tick', async () => {
+    const recorded = await guest.record(SESSION.slice(0, 1), { qemu: without('inject-at-once') });
+    expect((await guest.replay(recorded)).ram).not.toBe(recorded.end.ram);
+  });
+
+  test('is lost when the disk takes a whole kick at once', async () => {
+    const qemu = without('disk-batches');
+    expect((await guest.replay(trial, { qemu })).ram).not.toBe(trial.end.ram);
+  });
+
+  test('is lost when the disk is kicked through an event descriptor', async () => {
+    expect((await guest.replay(trial, { qemu: withIoeventfd })).ram).not.toBe(trial.end.ram);
+  });
+
+  test('is lost when network cards announce themselves after a resume', async () => {
+    const replayed = await guest.replay(trial, { qemu: { announceRounds: 5 } });
+    expect(replayed.ram).not.toBe(trial.end.ram);
+  });
+});
