@@ -13,6 +13,7 @@ import { encodeLogHeader, RecordWriter } from '../input/record-writer.js';
 import { ByteReader } from './byte-reader.js';
 import { encodeInput } from './client-messages.js';
 import { type ConsoleProxy, type ConsoleProxyOptions, openConsoleProxy } from './console-proxy.js';
+import type { InputInjector } from './input-injector.js';
 import { clientHandshake } from './rfb-handshake.js';
 import { encodeSetEncodings, encoding } from './rfb-protocol.js';
 import { RfbClient } from './rfb-client.js';
@@ -385,5 +386,87 @@ describe('where the console listens', () => {
     await expect(openProxy({ display: join(directory, 'nothing') })).rejects.toMatchObject({
       code: 'DISPLAY_UNAVAILABLE',
     });
+  });
+});
+
+describe('a console whose guest has another way in than its display', () => {
+  /** A guest in virtual time, which has its input when the test says so. */
+  class TickingGuest implements InputInjector {
+    readonly got: InputEvent[] = [];
+    readonly #waiting: { readonly event: InputEvent; readonly arrived: (atMs: number) => void }[] =
+      [];
+
+    translate(event: InputEvent): InputEvent | undefined {
+      return event.kind === 'clipboard' ? undefined : event;
+    }
+
+    inject(event: InputEvent): Promise<number> {
+      return new Promise((arrived) => this.#waiting.push({ event, arrived }));
+    }
+
+    tick(atMs: number): void {
+      for (const { event, arrived } of this.#waiting.splice(0)) {
+        this.got.push(event);
+        arrived(atMs);
+      }
+    }
+
+    get waiting(): number {
+      return this.#waiting.length;
+    }
+  }
+
+  async function until(condition: () => boolean): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    while (!condition()) {
+      if (performance.now() > deadline) throw new Error('it did not happen');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  test('records keys at the times at which the guest had them, without anchors, and shows none to the display', async () => {
+    const guest = new TickingGuest();
+    const proxy = await openProxy({ injector: guest });
+    const viewer = await view();
+    viewer.press('Return');
+    await until(() => guest.waiting === 2);
+    expect(tape.inputs).toEqual([]);
+    guest.tick(120);
+    await until(() => tape.inputs.length === 2);
+    expect(tape.inputs.map(({ atMs, anchor }) => [atMs, anchor])).toEqual([
+      [120, undefined],
+      [120, undefined],
+    ]);
+    expect(display.inputs).toEqual([]);
+    await proxy.endSession();
+    expect(tape.end?.anchor).toBeUndefined();
+  });
+
+  test('holds input only when the guest has what was on its way, releases included', async () => {
+    const guest = new TickingGuest();
+    const proxy = await openProxy({ injector: guest });
+    const viewer = await view();
+    viewer.key(0x61, true);
+    await until(() => guest.waiting === 1);
+    const held = proxy.holdInput();
+    await until(() => guest.waiting === 2);
+    guest.tick(50);
+    await held;
+    expect(tape.events).toMatchObject([
+      { kind: 'key', down: true },
+      { kind: 'key', down: false },
+    ]);
+  });
+
+  test('tells the user once what such a guest cannot have', async () => {
+    const guest = new TickingGuest();
+    await openProxy({ injector: guest });
+    const viewer = await view();
+    for (let i = 0; i < 3; i++)
+      viewer.send({ kind: 'clipboard', extended: false, data: new Uint8Array([0x61]) });
+    viewer.key(0x61, true);
+    await until(() => guest.waiting === 1);
+    expect(warnings.map(({ code }) => code)).toEqual(['RFB_UNSUPPORTED']);
+    guest.tick(10);
   });
 });

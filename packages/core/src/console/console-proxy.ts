@@ -9,6 +9,7 @@ import type { DisplayAddress } from './display-connection.js';
 import { DisplayKeeper } from './display-keeper.js';
 import type { Frame } from './frame.js';
 import type { GuestProgress } from './guest-progress.js';
+import type { InputInjector } from './input-injector.js';
 import { InputPath } from './input-path.js';
 import { InputRecorder } from './input-recorder.js';
 import { ViewerSession } from './viewer-session.js';
@@ -27,6 +28,8 @@ export interface ConsoleProxyOptions {
   readonly recorder?: InputSink;
   /** The session's clock. Default: one that starts now. */
   readonly clock?: SessionClock;
+  /** Takes keys and pointer to the guest in the display's place; there are no anchors then. */
+  readonly injector?: InputInjector;
   /** CPU time of the guest, for the anchors. */
   readonly guestProgress?: GuestProgress;
   /** Viewers at once. Default 8. */
@@ -90,17 +93,19 @@ class RecordingConsole implements ConsoleProxy {
 
   constructor(options: ConsoleProxyOptions) {
     this.#options = options;
-    const { recorder, guestProgress, clock = new SessionClock() } = options;
+    const { recorder, guestProgress, injector, clock = new SessionClock() } = options;
     if (recorder !== undefined) {
       this.#recorder = new InputRecorder({
         sink: recorder,
         clock,
+        anchors: injector === undefined,
         ...(guestProgress === undefined ? {} : { guestProgress }),
       });
     }
     this.#path = new InputPath({
       display: () => this.#keeper?.client,
       recorder: this.#recorder,
+      injector,
       onWarning: this.#warn,
     });
     this.#server = createServer((socket) => {

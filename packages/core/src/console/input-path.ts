@@ -1,7 +1,8 @@
-import { RepriseError } from '../errors.js';
+import { describeError, RepriseError } from '../errors.js';
 import type { InputEvent } from '../input/input-event.js';
 
 import { HeldKeys, releaseOf } from './held-keys.js';
+import type { InputInjector } from './input-injector.js';
 import type { InputRecorder } from './input-recorder.js';
 import type { RfbClient } from './rfb-client.js';
 
@@ -9,8 +10,13 @@ export interface InputPathOptions {
   /** The connection that carries keys and pointer events; undefined while the display is away. */
   readonly display: () => RfbClient | undefined;
   readonly recorder: InputRecorder | undefined;
+  /** Present: keys and pointer events go to the guest through this, and are recorded when they are there. */
+  readonly injector?: InputInjector | undefined;
   readonly onWarning: (warning: RepriseError) => void;
 }
+
+/** Events on their way into a guest in virtual time; more make the viewers wait. */
+const MOST_ON_THEIR_WAY = 256;
 
 /**
  * The one path of all viewers' input to the guest. Recording and writing happen in the same step, so the log's order is
@@ -25,6 +31,11 @@ export class InputPath {
   #held = false;
   #dropped = 0;
   #recordingFailed = false;
+  #screen = { width: 0, height: 0 };
+  #onTheirWay = 0;
+  /** Settles when everything injected so far is with the guest and in the log. */
+  #injected: Promise<void> = Promise.resolve();
+  readonly #untranslated = new Set<string>();
 
   constructor(options: InputPathOptions) {
     this.#options = options;
@@ -33,6 +44,7 @@ export class InputPath {
   /** Resolves when input may be submitted: no viewer is leaving and the display takes more. */
   async ready(): Promise<void> {
     while (this.#barrier !== undefined) await this.#barrier;
+    if (this.#onTheirWay >= MOST_ON_THEIR_WAY) await this.#injected;
     await this.#options.display()?.drained();
   }
 
@@ -46,16 +58,46 @@ export class InputPath {
       if (this.#dropped++ === 0) this.#warnDropped();
       return false;
     }
+    this.#screen = { width: display.width, height: display.height };
+    if (this.#options.injector !== undefined) return this.#inject(this.#options.injector, event);
     this.#record(event, display);
+    this.#note(event);
+    if (viaViewer === undefined) display.send(event);
+    else viaViewer();
+    return true;
+  }
+
+  /** The guest gets it at its next tick; the log, when the guest has it. */
+  #inject(injector: InputInjector, viewed: InputEvent): boolean {
+    const event = injector.translate(viewed, this.#screen);
+    if (event === undefined) {
+      this.#warnUntranslated(viewed);
+      return false;
+    }
+    this.#note(viewed);
+    this.#onTheirWay++;
+    const arrived = injector.inject(event).then(
+      (atMs) => {
+        this.#recording(() => this.#options.recorder?.recordAt(event, atMs));
+      },
+      // What did not reach the guest is not in the log either: a replay is none the worse.
+      (cause: unknown) => {
+        this.#warnNotInjected(cause);
+      },
+    );
+    this.#injected = Promise.all([this.#injected, arrived]).then(() => {
+      this.#onTheirWay--;
+    });
+    return true;
+  }
+
+  #note(event: InputEvent): void {
     if (event.kind === 'pointer') {
       this.#buttons = event.buttons;
       this.#pointer = { x: event.x, y: event.y };
     } else if (event.kind === 'key' || event.kind === 'extended-key') {
       this.#keys.apply(event);
     }
-    if (viaViewer === undefined) display.send(event);
-    else viaViewer();
-    return true;
   }
 
   /**
@@ -74,6 +116,7 @@ export class InputPath {
     return this.#exclusively(async () => {
       this.#releaseAll();
       this.#held = true;
+      await this.#injected;
       await this.#options.display()?.drained();
     });
   }
@@ -85,6 +128,13 @@ export class InputPath {
 
   /** The display's connection ended, at which QEMU lifts all keys: the log says so too. */
   displayLost(display: RfbClient): void {
+    const { injector } = this.#options;
+    if (injector !== undefined) {
+      // The guest's keys did not come through the display: nobody lifts them but this.
+      for (const key of this.#keys.keys().reverse()) this.#inject(injector, releaseOf(key));
+      if (this.#buttons !== 0) this.#inject(injector, this.#buttonsUp());
+      return;
+    }
     for (const key of this.#keys.keys().reverse()) this.#record(releaseOf(key), display);
     this.#keys = new HeldKeys();
     this.#buttons = 0;
@@ -101,12 +151,20 @@ export class InputPath {
 
   #releaseAll(): void {
     for (const key of this.#keys.keys().reverse()) this.submit(releaseOf(key));
-    if (this.#buttons !== 0) this.submit({ kind: 'pointer', ...this.#pointer, buttons: 0 });
+    if (this.#buttons !== 0) this.submit(this.#buttonsUp());
+  }
+
+  #buttonsUp(): InputEvent {
+    return { kind: 'pointer', ...this.#pointer, buttons: 0 };
   }
 
   #record(event: InputEvent, display: RfbClient): void {
+    this.#recording(() => this.#options.recorder?.record(event, display));
+  }
+
+  #recording(step: () => void): void {
     try {
-      this.#options.recorder?.record(event, display);
+      step();
     } catch (cause) {
       // The user keeps a working console; the log ends here, incomplete, and says so when it is read.
       if (this.#recordingFailed) return;
@@ -119,6 +177,34 @@ export class InputPath {
         ),
       );
     }
+  }
+
+  /** Once a kind: what a guest in virtual time cannot have. */
+  #warnUntranslated({ kind }: InputEvent): void {
+    if (this.#untranslated.has(kind)) return;
+    this.#untranslated.add(kind);
+    const what =
+      kind === 'key' || kind === 'extended-key'
+        ? 'A key that has no place on a US keyboard'
+        : `A viewer's ${kind}`;
+    this.#options.onWarning(
+      new RepriseError(
+        'RFB_UNSUPPORTED',
+        `${what} was not passed to the VM: its time is virtual, and a replay could not repeat it. Use a machine with the host's clock where that is needed.`,
+        { context: { kind } },
+      ),
+    );
+  }
+
+  #warnNotInjected(cause: unknown): void {
+    if (this.#dropped++ > 0) return;
+    this.#options.onWarning(
+      new RepriseError(
+        'VIRTUAL_CLOCK_FAILED',
+        `Input of a viewer did not reach the VM: ${describeError(cause)} Type it again.`,
+        { cause },
+      ),
+    );
   }
 
   #warnDropped(): void {

@@ -18,6 +18,8 @@ export interface InputRecorderOptions {
   readonly sink: InputSink;
   readonly clock: SessionClock;
   readonly guestProgress?: GuestProgress;
+  /** Whether input that matters gets an anchor. Default true. */
+  readonly anchors?: boolean;
   /** Input after a gap of this length gets an anchor. Default 700 ms. */
   readonly pauseMs?: number;
 }
@@ -73,6 +75,11 @@ export class InputRecorder {
     this.blinks.input();
   }
 
+  /** For input that the guest had at a time which its own clock tells, in ms of the session. */
+  recordAt(event: InputEvent, atMs: number): void {
+    if (!this.#finished) this.#options.sink.record({ atMs, event });
+  }
+
   /** Takes the final anchor and closes the sink. Nothing is recorded after it. */
   async finish(screen: AnchorScreen | undefined): Promise<SessionEnd> {
     this.#finished = true;
@@ -80,7 +87,9 @@ export class InputRecorder {
     this.stop();
     const atMs = this.#options.clock.now();
     const end: SessionEnd =
-      screen === undefined ? { atMs } : { atMs, anchor: this.#anchor(screen) };
+      screen === undefined || this.#options.anchors === false
+        ? { atMs }
+        : { atMs, anchor: this.#anchor(screen) };
     await this.#options.sink.finish?.(end);
     return end;
   }

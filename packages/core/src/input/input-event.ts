@@ -102,6 +102,14 @@ export interface InputLogHeader {
   readonly held: readonly HeldKey[];
   readonly buttons: number;
   readonly pointer?: { readonly x: number; readonly y: number };
+  /**
+   * The session ran in virtual time: every time is exact, keys have their numbers, positions are the
+   * tablet's (0 to 32,767), and there are no anchors.
+   */
+  readonly virtual?: {
+    /** The guest's virtual clock when the session began, ns. */
+    readonly startNs: number;
+  };
 }
 
 export interface InputLog {

@@ -16,25 +16,39 @@ import { type KeySymbol, op, RecordState } from './record-state.js';
 const U16 = 0xffff;
 const U32 = 0xffff_ffff;
 const DIGEST_BYTES = 8;
+const NS_PER_SECOND = 1_000_000_000;
+/** A hundred days: what a number holds in nanoseconds. */
+const MOST_CLOCK_SECONDS = 9_000_000;
 
 /** Reads the log header; what follows in the cursor is the record stream. */
 export function decodeLogHeader(cursor: ByteCursor): InputLogHeader {
   const version = cursor.u8();
-  if (version !== 1)
+  if (version !== 1 && version !== 2)
     throw cursor.fault(`has version ${version}, which this reprise does not know,`);
   if (cursor.u8() !== TICK_MS) throw cursor.fault('has ticks of an unknown length');
   const width = cursor.var(inputLimits.side);
   const height = cursor.var(inputLimits.side);
   const flags = cursor.u8();
-  if (flags > 1) throw cursor.fault('has unknown flags');
-  const pointer = flags === 1 ? { x: cursor.var(U16), y: cursor.var(U16) } : undefined;
+  if (flags > 3 || flags >> 1 !== version - 1) throw cursor.fault('has unknown flags');
+  const pointer = (flags & 1) === 1 ? { x: cursor.var(U16), y: cursor.var(U16) } : undefined;
+  const virtual = version === 2 ? { startNs: readNanoseconds(cursor) } : undefined;
   const buttons = cursor.u8();
   const held: HeldKey[] = [];
   for (let left = cursor.var(inputLimits.heldKeys); left > 0; left--) {
     const { kind, keysym, keycode } = readSymbol(cursor);
     held.push(kind === 0 ? { keysym } : { keysym, keycode });
   }
-  return { width, height, buttons, held, ...(pointer === undefined ? {} : { pointer }) };
+  return {
+    ...{ width, height, buttons, held },
+    ...(pointer === undefined ? {} : { pointer }),
+    ...(virtual === undefined ? {} : { virtual }),
+  };
+}
+
+/** Seconds and nanoseconds, together exact in a number. */
+function readNanoseconds(cursor: ByteCursor): number {
+  const seconds = cursor.var(MOST_CLOCK_SECONDS);
+  return seconds * NS_PER_SECOND + cursor.var(NS_PER_SECOND - 1);
 }
 
 function readSymbol(cursor: ByteCursor): KeySymbol {

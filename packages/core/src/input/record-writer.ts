@@ -21,19 +21,27 @@ import {
   toTicks,
 } from './record-state.js';
 
+/** Version 2 is version 1 with a virtual clock; a log without one is written as version 1. */
 const LOG_VERSION = 1;
+const VIRTUAL_LOG_VERSION = 2;
+const NS_PER_SECOND = 1_000_000_000;
 
 /** The log header's bytes. */
 export function encodeLogHeader(header: InputLogHeader): Buffer {
   const out = new ByteWriter();
-  out.u8(LOG_VERSION);
+  const { virtual } = header;
+  out.u8(virtual === undefined ? LOG_VERSION : VIRTUAL_LOG_VERSION);
   out.u8(TICK_MS);
   out.var(header.width);
   out.var(header.height);
-  out.u8(header.pointer === undefined ? 0 : 1);
+  out.u8((header.pointer === undefined ? 0 : 1) | (virtual === undefined ? 0 : 2));
   if (header.pointer !== undefined) {
     out.var(header.pointer.x);
     out.var(header.pointer.y);
+  }
+  if (virtual !== undefined) {
+    out.var(Math.floor(virtual.startNs / NS_PER_SECOND));
+    out.var(virtual.startNs % NS_PER_SECOND);
   }
   out.u8(header.buttons);
   out.var(header.held.length);

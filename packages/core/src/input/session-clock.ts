@@ -28,6 +28,12 @@ export class SessionClock {
     this.#runningSince = undefined;
   }
 
+  /** Stands still at a time that another clock has told exactly. */
+  settle(ms: number): void {
+    this.#elapsedMs = ms;
+    this.#runningSince = undefined;
+  }
+
   resume(): void {
     this.#runningSince ??= this.#source();
   }

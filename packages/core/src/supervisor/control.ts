@@ -31,6 +31,8 @@ export const vmStatus = z.strictObject({
   console: z.string(),
   startedAt: z.iso.datetime(),
   sessionMs: z.number(),
+  /** Where time is virtual: what of the real time the host did not keep up with, ms. */
+  lagMs: z.number().optional(),
   guestCpuMs: z.number(),
   inputEvents: z.int(),
   diskRestarts: z.int(),

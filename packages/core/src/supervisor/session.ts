@@ -14,6 +14,7 @@ import { PoweredVm } from './powered-vm.js';
 import { runtimeDirectory } from './runtime-directory.js';
 import { markPoweredOff, openSessionCopy } from './session-copy.js';
 import { squeezeBeforeStop } from './squeeze.js';
+import { lagWarning, VirtualSession } from './virtual-session.js';
 
 const MAX_WARNINGS = 32;
 
@@ -44,6 +45,8 @@ interface Parts {
   readonly clock: SessionClock;
   readonly console: ConsoleProxy;
   readonly tally: Tally;
+  /** Where the machine's clock is virtual. */
+  readonly virtual: VirtualSession | undefined;
 }
 
 /**
@@ -90,15 +93,32 @@ export class Session {
       const powered = cleanup.use(await powerOn(store, working, resumes, tally, events.signal));
       const qemu = identifyProcess(powered.vm.processId);
       if (qemu !== undefined) await grant.attach(qemu);
-      const recorder = cleanup.use(await openRecorder(store, working, powered));
+      const { virtualClock } = powered.vm;
+      const virtual =
+        virtualClock === undefined ? undefined : await VirtualSession.begin(virtualClock);
+      const recorder = cleanup.use(await openRecorder(store, working, powered, virtual));
       const clock = new SessionClock();
       clock.pause();
-      const console = cleanup.use(await openConsole(request, powered, recorder, clock, tally));
+      const console = cleanup.use(
+        await openConsole(request, { powered, recorder, clock, tally, virtual }),
+      );
       await powered.vm.resume();
       clock.resume();
       cleanup.keep();
       return new Session({
-        ...{ store, name, grant, working, resumes, powered, recorder, clock, console, tally },
+        ...{
+          store,
+          name,
+          grant,
+          working,
+          resumes,
+          powered,
+          recorder,
+          clock,
+          console,
+          tally,
+          virtual,
+        },
       });
     } catch (error) {
       await cleanup.release();
@@ -107,19 +127,22 @@ export class Session {
   }
 
   async status(): Promise<VmStatus> {
-    const { name, powered, console, clock, tally } = this.#parts;
+    const { name, powered, console, clock, tally, virtual } = this.#parts;
     const { cpuMs } = await powered.vm.progress();
+    const time = await virtual?.status();
+    const lag = time === undefined ? undefined : lagWarning(time);
     return {
       name,
       state: this.#state === 'running' ? 'running' : 'suspending',
       pid: process.pid,
       console: console.address,
       startedAt: this.#startedAt,
-      sessionMs: Math.round(clock.now()),
+      sessionMs: Math.round(time === undefined ? clock.now() : time.sessionNs / 1e6),
+      ...(time === undefined ? {} : { lagMs: Math.round(time.lagNs / 1e6) }),
       guestCpuMs: cpuMs,
       inputEvents: tally.events,
       diskRestarts: tally.diskRestarts,
-      warnings: [...tally.warnings],
+      warnings: [...tally.warnings, ...(lag === undefined ? [] : [lag])],
     };
   }
 
@@ -133,9 +156,12 @@ export class Session {
    */
   async suspend(options: { squeeze: boolean } = { squeeze: true }): Promise<{ root: string }> {
     this.#leaveRunning();
-    const { store, name, grant, working, powered, recorder, clock, console } = this.#parts;
+    const { store, name, grant, working, powered, recorder, clock, console, virtual } = this.#parts;
+    if (virtual !== undefined) await this.#endExactly(virtual);
     await console.endSession();
-    if (options.squeeze) await squeezeBeforeStop(await store.machine(name), powered.vm);
+    // A balloon moves when the host says so: in virtual time there is no such instant.
+    if (options.squeeze && virtual === undefined)
+      await squeezeBeforeStop(await store.machine(name), powered.vm);
     await powered.vm.pause();
     clock.pause();
     await console.close();
@@ -145,6 +171,13 @@ export class Session {
     await grant.release();
     this.#state = 'over';
     return { root };
+  }
+
+  /** Stops the guest at a tick, with every input before it in the log. */
+  async #endExactly(virtual: VirtualSession): Promise<void> {
+    const { console, clock } = this.#parts;
+    await console.holdInput();
+    clock.settle(await virtual.end());
   }
 
   /** Ends the session and forgets it: the VM is again where its last snapshot was. */
@@ -234,22 +267,22 @@ async function openRecorder(
   store: SnapshotStore,
   working: WorkingCopy,
   powered: PoweredVm,
+  virtual: VirtualSession | undefined,
 ): Promise<InputLogWriter> {
   await using display = await RfbClient.connect(powered.vm.display);
   const { width, height } = display;
   const secret = await store.deriveKey(working.vm, 'input-log');
   return await InputLogWriter.create(working.paths.inputLog, secret, {
     ...{ width, height, held: [], buttons: 0 },
+    ...(virtual === undefined ? {} : { virtual: { startNs: virtual.startNs } }),
   });
 }
 
 async function openConsole(
   request: SessionRequest,
-  powered: PoweredVm,
-  recorder: InputLogWriter,
-  clock: SessionClock,
-  tally: Tally,
+  parts: Pick<Parts, 'powered' | 'recorder' | 'clock' | 'tally' | 'virtual'>,
 ): Promise<ConsoleProxy> {
+  const { powered, recorder, clock, tally, virtual } = parts;
   const sink: InputSink = {
     record(input) {
       tally.events++;
@@ -264,7 +297,9 @@ async function openConsole(
     listen: request.port === undefined ? { path } : { host: '127.0.0.1', ...request.port },
     recorder: sink,
     clock,
-    guestProgress: () => powered.vm.progress(),
+    ...(virtual === undefined
+      ? { guestProgress: () => powered.vm.progress() }
+      : { injector: virtual }),
     onWarning: (warning) => {
       warn(tally, describeError(warning));
     },

@@ -80,6 +80,7 @@ export const anyHeader: fc.Arbitrary<InputLogHeader> = fc.record(
       selector: ({ keysym, keycode }) => `${keysym}/${keycode ?? ''}`,
     }),
     pointer: fc.record({ x: u16, y: u16 }),
+    virtual: fc.record({ startNs: fc.nat({ max: 2 ** 50 }) }),
   },
   { requiredKeys: ['width', 'height', 'buttons', 'held'] },
 );

@@ -1,0 +1,71 @@
+import type { InputInjector } from '../console/index.js';
+import { RepriseError } from '../errors.js';
+import type { VirtualClock, VirtualClockStatus } from '../hypervisor/index.js';
+import type { InputEvent } from '../input/index.js';
+import { msOfNs, toDevice, toRecorded } from '../virtual-time/device-input.js';
+import { TICK_NS } from '../virtual-time/plugin.js';
+
+/** A host that gives up more than this share of the time is too slow for its guest. */
+const NOTABLE_LAG = 0.1;
+const NOTABLE_LAG_NS = 3_000_000_000;
+
+/** The user's session of a guest in virtual time: the way in for input, and the session's exact end. */
+export class VirtualSession implements InputInjector {
+  /** The virtual clock when the session began. */
+  readonly startNs: number;
+  readonly #clock: VirtualClock;
+  #end: Promise<number> | undefined;
+
+  private constructor(clock: VirtualClock, startNs: number) {
+    this.#clock = clock;
+    this.startNs = startNs;
+  }
+
+  /** To be called before the guest is resumed. */
+  static async begin(clock: VirtualClock): Promise<VirtualSession> {
+    return new VirtualSession(clock, await clock.record({ tickNs: TICK_NS, paced: true }));
+  }
+
+  translate(
+    event: InputEvent,
+    screen: { readonly width: number; readonly height: number },
+  ): InputEvent | undefined {
+    return toRecorded(event, screen);
+  }
+
+  async inject(event: InputEvent): Promise<number> {
+    const input = toDevice(event);
+    if (input === undefined) throw new Error(`${event.kind} is no input of a device`);
+    return exactMs(await this.#clock.inject(input));
+  }
+
+  /**
+   * Stops the guest at its next tick; settles with the session's length in ms, at which a replay has to stop,
+   * too. Idempotent.
+   */
+  end(): Promise<number> {
+    this.#end ??= this.#clock.stop().then(exactMs);
+    return this.#end;
+  }
+
+  async status(): Promise<VirtualClockStatus> {
+    return await this.#clock.status();
+  }
+}
+
+/** What to tell the user about a host that cannot keep up; undefined while it can. */
+export function lagWarning({ lagNs, sessionNs }: VirtualClockStatus): string | undefined {
+  if (lagNs < NOTABLE_LAG_NS || lagNs < sessionNs * NOTABLE_LAG) return undefined;
+  const seconds = (ns: number) => (ns / 1e9).toFixed(0);
+  return `This host is too slow for the guest's time: ${seconds(lagNs)} s were lost beside ${seconds(sessionNs)} s that passed in the guest. Nothing is wrong with it but its clock.`;
+}
+
+/** A time between two ticks would be rounded in the log, and replayed at another instant. */
+function exactMs(ns: number): number {
+  if (ns % TICK_NS === 0) return msOfNs(ns);
+  throw new RepriseError(
+    'VIRTUAL_CLOCK_FAILED',
+    'The virtual clock let input in between two ticks, so this session cannot be replayed. Suspend the VM and migrate it by shipping.',
+    { context: { ns } },
+  );
+}
