@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { ensureGuest, GUEST_NAMES, GuestError } from '../dist/index.js';
+import { ensureGuest, GuestError, IMAGE_NAMES } from '../dist/index.js';
 
-const usage = `usage: build-guest [--quiet] NAME...   (${GUEST_NAMES.join(', ')})
+const usage = `usage: build-guest [--quiet] NAME...   (${IMAGE_NAMES.join(', ')})
 Builds guests into the cache and prints where they are, one JSON object a line (not with --quiet).`;
 
 const names = process.argv.slice(2).filter((name) => name !== '--quiet');

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { throwIfCancelled } from './command.js';
 import { DEBIAN_SUITE, extractPackages, kernelRelease } from './debian-packages.js';
 import { makeExt4Image } from './ext4-image.js';
@@ -33,8 +35,14 @@ export interface BuildOptions {
 /** The files of a built guest that a VM is started from. */
 export const IMAGE_FILES = ['vmlinuz', 'initrd', 'disk.raw'] as const;
 
+/** The same, with what only some recipes have. */
+export function imageFiles(recipe: GuestRecipe): readonly string[] {
+  return recipe.hypervisor === undefined ? IMAGE_FILES : [...IMAGE_FILES, 'hypervisor'];
+}
+
 /**
- * Builds a guest into the empty directory `directory`: `vmlinuz`, `initrd`, `disk.raw`, and, last, `guest.json`.
+ * Builds a guest into the empty directory `directory`: `vmlinuz`, `initrd`, `disk.raw`, with some recipes `hypervisor`,
+ * and, last, `guest.json`.
  * What is left there after an error is the caller's to remove.
  */
 export async function buildGuest(
@@ -57,6 +65,10 @@ export async function buildGuest(
     at('initrd'),
     await buildInitrd(root, join(recipe.files, 'initrd'), recipe.modules),
   );
+  if (recipe.hypervisor !== undefined) {
+    const packed = await readFile(join(root, recipe.hypervisor.path));
+    await writeFile(at('hypervisor'), await promisify(gunzip)(packed));
+  }
   throwIfCancelled(signal);
 
   onProgress(`making the disk (${recipe.disk.sizeBytes / 1024 / 1024} MiB, sparse)`);
@@ -72,7 +84,7 @@ export async function buildGuest(
 
   onProgress('taking digests');
   const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const file of IMAGE_FILES) {
+  for (const file of imageFiles(recipe)) {
     // Guests are shared by every VM made from them: nothing may write to them from here on.
     await chmod(at(file), 0o444);
     files[file] = { bytes: (await stat(at(file))).size, sha256: await sha256(at(file), signal) };

@@ -2,13 +2,13 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/pro
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { GuestError, systemErrorCode } from './errors.js';
-import { IMAGE_FILES, type BuildOptions, type GuestDescription } from './guest-build.js';
+import { imageFiles, type BuildOptions, type GuestDescription } from './guest-build.js';
 import { acquireLock } from './lock.js';
-import { hashRecipe, type GuestName, type GuestRecipe } from './recipe.js';
+import { hashRecipe, type GuestRecipe, type ImageName } from './recipe.js';
 
 /** A built guest: absolute paths of read-only files, and what a VM made from it needs. */
 export interface GuestImages {
-  readonly name: GuestName;
+  readonly name: ImageName;
   readonly directory: string;
   readonly kernel: string;
   readonly initrd: string;
@@ -18,6 +18,8 @@ export interface GuestImages {
   /** The kernel's command line. */
   readonly append: string;
   readonly diskBytes: number;
+  /** Where a hypervisor boots first: an ELF file for QEMU's -kernel, with its command line. */
+  readonly hypervisor?: { readonly file: string; readonly append: string };
 }
 
 /** Builds a guest into an empty directory; see `buildGuest`. */
@@ -90,7 +92,7 @@ async function readGuest(recipe: GuestRecipe, directory: string): Promise<GuestI
   try {
     const text = await readFile(join(directory, 'guest.json'), 'utf8');
     const { files } = JSON.parse(text) as Partial<GuestDescription>;
-    for (const file of IMAGE_FILES) {
+    for (const file of imageFiles(recipe)) {
       if ((await stat(join(directory, file))).size !== files?.[file]?.bytes) return undefined;
     }
   } catch (error) {
@@ -106,6 +108,9 @@ async function readGuest(recipe: GuestRecipe, directory: string): Promise<GuestI
     memoryMiB: recipe.memoryMiB,
     append: recipe.append,
     diskBytes: recipe.disk.sizeBytes,
+    ...(recipe.hypervisor && {
+      hypervisor: { file: join(directory, 'hypervisor'), append: recipe.hypervisor.append },
+    }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { encodeCpio, type CpioEntry } from './cpio.js';
 import { kernelRelease } from './debian-packages.js';
@@ -12,11 +12,13 @@ import { listRecipeFiles } from './recipe-files.js';
  *
  * @param packages the root of the extracted packages
  * @param files a directory laid out as the initramfs is; it may use the directories this one makes
+ * @param programs paths below `packages` of programs and libraries that busybox does not stand for
  */
 export async function buildInitrd(
   packages: string,
   files: string,
   moduleNames: readonly string[],
+  programs: readonly string[] = [],
 ): Promise<Buffer> {
   const release = await kernelRelease(packages);
   const modules = await loadModuleClosure(join(packages, 'lib', 'modules', release), moduleNames);
@@ -48,10 +50,24 @@ export async function buildInitrd(
         type: 'file',
         data: module.data,
       })),
+      ...(await copyPrograms(packages, programs)),
       ...(await readTree(files)),
     ]),
     { level: 6 },
   );
+}
+
+/** Programs into /bin, libraries into /lib, the loader to where every program looks for it. */
+async function copyPrograms(packages: string, paths: readonly string[]): Promise<CpioEntry[]> {
+  if (paths.length === 0) return [];
+  const entries: CpioEntry[] = [{ path: 'lib64', type: 'directory' }];
+  for (const path of paths) {
+    const name = basename(path);
+    const directory = name.startsWith('ld-linux') ? 'lib64' : name.includes('.so') ? 'lib' : 'bin';
+    const data = await readFile(join(packages, path));
+    entries.push({ path: `${directory}/${name}`, type: 'file', mode: 0o755, data });
+  }
+  return entries;
 }
 
 async function readTree(root: string): Promise<CpioEntry[]> {

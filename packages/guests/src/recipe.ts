@@ -6,19 +6,25 @@ import { DEBIAN_SUITE, type PackageSet } from './debian-packages.js';
 import type { Ext4Layout } from './ext4-image.js';
 import { listRecipeFiles } from './recipe-files.js';
 
+/** Guests that reprise migrates. */
 export type GuestName = 'tiny' | 'desktop';
+
+/** Everything there is a recipe for: the guests, and a Xen host to test on. */
+export type ImageName = GuestName | 'xen-host';
 
 /** The line on the guest's first serial port that says it can be used. */
 export const READY_MARKER = 'REPRISE-GUEST-READY';
 
 /** What a guest consists of and how its disk is filled. */
 export interface GuestRecipe {
-  readonly name: GuestName;
+  readonly name: ImageName;
   /** Raise it when code changes what is built: code is not part of the recipe's hash, data and files are. */
   readonly revision: number;
   readonly memoryMiB: number;
   /** The kernel's command line. */
   readonly append: string;
+  /** Boots in front of the kernel: a gzipped file of the packages, and its own command line. */
+  readonly hypervisor?: { readonly path: string; readonly append: string };
   readonly packages: PackageSet;
   /** Kernel modules the initrd loads, in this order; what they depend on comes first. */
   readonly modules: readonly string[];
@@ -32,7 +38,7 @@ export interface GuestRecipe {
 }
 
 /** The directory of a recipe's own files; the same from `src` and from `dist`. */
-export function recipeFiles(name: GuestName): string {
+export function recipeFiles(name: ImageName): string {
   return fileURLToPath(new URL(`../recipes/${name}`, import.meta.url));
 }
 
