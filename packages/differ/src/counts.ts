@@ -35,6 +35,7 @@ export interface ResidueCounts {
 /** PageClass in native/core/classify.h. */
 export const PAGE_CLASSES = ['same', 'zero', 'base', 'twin', 'unknown'] as const;
 export const CLASS_SAME = PAGE_CLASSES.indexOf('same');
+export const CLASS_TWIN = PAGE_CLASSES.indexOf('twin');
 export const CLASS_UNKNOWN = PAGE_CLASSES.indexOf('unknown');
 
 export function plannedPages(): PlannedPages {

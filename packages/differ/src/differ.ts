@@ -22,9 +22,9 @@ import {
   type ChangedPages,
   type OperationOptions,
 } from './operation.js';
-import { expandRuns, joinRuns } from './page-runs.js';
+import { joinRuns } from './page-runs.js';
 import { planResidue, type PlanOptions } from './planning.js';
-import { NOT_KNOWN, type Answers } from './questions.js';
+import { answerQuestions, type AnswerOptions, type Answers } from './questions.js';
 import { ResidueApplier, type ApplyOptions } from './residue-applier.js';
 import type { ResiduePlan } from './residue-plan.js';
 import { WorkerPool } from './worker-pool.js';
@@ -218,49 +218,12 @@ export class Differ implements AsyncDisposable {
   }
 
   /**
-   * Answers the source's questions from what the replay changed, RAM and disk, at any position. Throws
-   * QUESTIONS_CORRUPT or QUESTIONS_MISMATCH.
+   * Answers the source's questions from what the replay changed: in the first round each about a page's own
+   * place, in the second (`earlier`: the first's answers) about any place. Throws QUESTIONS_CORRUPT or
+   * QUESTIONS_MISMATCH.
    */
-  async answerQuestions(
-    o: {
-      questions: Uint8Array;
-      base: State;
-      replay: State;
-      changed: ChangedPages;
-    } & OperationOptions,
-  ): Promise<Answers> {
-    const key = this.#requireKey();
-    const count = await this.#pool.kernel('countQuestions', key, o.questions);
-    const locations = new BigUint64Array(count).fill(NOT_KNOWN);
-    for (const space of ['ram', 'disk'] as const) {
-      const image = o.replay[space];
-      const pages = expandRuns(space, o.changed[space], pageCount(image));
-      const parts = await this.#pool.ranges(
-        pages.length,
-        PAGES_PER_BATCH,
-        (first, size) =>
-          this.#pool.kernel(
-            'matchQuestions',
-            key,
-            o.questions,
-            image,
-            pages.slice(first, first + size),
-          ),
-        batchOptions(o, pages.length),
-      );
-      for (const matches of parts) {
-        for (let i = 0; i + 1 < matches.length; i += 2) {
-          const question = Number(matches[i]);
-          if (locations[question] === NOT_KNOWN) locations[question] = matches[i + 1] ?? NOT_KNOWN;
-        }
-      }
-    }
-    const known = Uint8Array.from(locations, (location) => (location === NOT_KNOWN ? 0 : 1));
-    return {
-      bits: await this.#pool.kernel('encodeAnswers', known),
-      known: known.reduce((sum, bit) => sum + bit, 0),
-      locations,
-    };
+  answerQuestions(o: AnswerOptions): Promise<Answers> {
+    return answerQuestions(this.#pool, this.#requireKey(), o);
   }
 
   /** Opens the destination's side. Throws OUTPUT_INVALID when `output.ram` is too small a file. */

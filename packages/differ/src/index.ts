@@ -23,8 +23,11 @@ export {
   pagesOfLeaves,
 } from './leaves.js';
 export { countPages, joinRuns } from './page-runs.js';
-export type { Answers } from './questions.js';
+export type { AnswerOptions, Answers } from './questions.js';
 export type { AppliedResidue, ApplyOptions, ResidueApplier } from './residue-applier.js';
 export type { EncodeOptions, ResidueEstimate, ResidueFrame, ResiduePlan } from './residue-plan.js';
+export type { PlanArrays } from './native.js';
 export type { ChangedPages, OperationOptions } from './operation.js';
+export { PAGE_CLASSES } from './counts.js';
+export { ImageReader } from './image-reader.js';
 export type { PlanOptions } from './planning.js';

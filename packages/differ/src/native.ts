@@ -21,10 +21,13 @@ export interface NativeFrame {
   readonly pagesByKind: number[];
 }
 
+/** The entries of a plan, RAM first, then the disk, each ascending. */
 export interface PlanArrays {
   /** Packed locations: page number x 2, plus 1 on the disk. */
   readonly pages: BigUint64Array;
+  /** By number in {@link PAGE_CLASSES}. */
   readonly classes: Uint8Array;
+  /** Where the base holds it (packed), or the number of the entry that it equals; else all ones. */
   readonly sources: BigUint64Array;
   /** Base pages that an entry resembles (packed), two an entry, all ones for none; may be empty. */
   readonly hints: BigUint64Array;
@@ -109,16 +112,35 @@ export interface NativeAddon {
     pages: BigUint64Array,
   ): BigUint64Array;
   measureYardsticks(image: Image): { memcpySeconds: number; xxh3Seconds: number; bytes: number };
-  encodeQuestions(key: FingerprintKey, fingerprints: BigUint64Array, bits: number): Uint8Array;
-  countQuestions(key: FingerprintKey, questions: Uint8Array): number;
-  matchQuestions(
+  encodeQuestions(
+    key: FingerprintKey,
+    places: BigUint64Array,
+    selected: Uint8Array,
+    fingerprints: BigUint64Array,
+    bits: number,
+  ): Uint8Array;
+  readQuestions(
+    key: FingerprintKey,
+    questions: Uint8Array,
+  ): { count: number; pages: BigUint64Array; selected: Uint8Array };
+  /** `[question, location, fingerprint, …]` */
+  matchAtPlaces(key: FingerprintKey, questions: Uint8Array, replay: State): BigUint64Array;
+  matchAnywhere(
     key: FingerprintKey,
     questions: Uint8Array,
     image: Image,
     pages: BigUint64Array,
   ): BigUint64Array;
-  encodeAnswers(known: Uint8Array): Uint8Array;
-  decodeAnswers(bytes: Uint8Array, questions: number): Uint8Array;
+  sampleFingerprints(key: FingerprintKey, state: State, pages: BigUint64Array): BigUint64Array;
+  encodeAnswers(
+    known: Uint8Array,
+    fingerprints: BigUint64Array,
+    sample: BigUint64Array,
+  ): Uint8Array;
+  decodeAnswers(
+    answers: Uint8Array,
+    fingerprints: BigUint64Array,
+  ): { known: Uint8Array; sample: BigUint64Array };
   encodeChunk(image: Image, firstPage: number, pages: number, level: number): Uint8Array;
   applyChunk(frame: Uint8Array, path: string, sizeBytes: bigint): BigUint64Array;
   compressBlob(

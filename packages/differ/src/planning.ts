@@ -10,7 +10,7 @@ import {
   type OperationOptions,
 } from './operation.js';
 import { expandRuns } from './page-runs.js';
-import { NOT_KNOWN, questionBits } from './questions.js';
+import { NOT_KNOWN, PLACE_BITS } from './questions.js';
 import { ResiduePlan } from './residue-plan.js';
 import type { WorkerPool } from './worker-pool.js';
 
@@ -92,14 +92,20 @@ export async function planResidue(
   });
   const hints = await findHints(pool, key, o, pages, resolved.classes);
   const asked = entryFingerprints.filter((_, i) => resolved.classes[i] === CLASS_UNKNOWN);
-  const bits = o.questionBits ?? questionBits(asked.length, pages.length);
-  const questions = await pool.kernel('encodeQuestions', key, asked, bits);
+  const places = pages.filter((_, i) => resolved.classes[i] === CLASS_UNKNOWN);
+  const bits = o.questionBits ?? PLACE_BITS;
+  const questions = await pool.kernel(
+    'encodeQuestions',
+    key,
+    places,
+    new Uint8Array(0),
+    asked,
+    bits,
+  );
   return new ResiduePlan({
-    base,
-    target,
+    ...{ base, target, counts, questions, key },
     arrays: { pages, ...resolved, hints },
-    counts,
-    questions,
+    fingerprints: asked,
   });
 }
 

@@ -1,8 +1,15 @@
-import { CLASS_UNKNOWN, travelledPages, type PlanCounts, type TravelledPages } from './counts.js';
+import {
+  CLASS_TWIN,
+  CLASS_UNKNOWN,
+  travelledPages,
+  type PlanCounts,
+  type TravelledPages,
+} from './counts.js';
 import { DifferError } from './errors.js';
 import type { PageRuns, Space, State } from './image.js';
-import type { NativeFrame, PlanArrays } from './native.js';
+import type { FingerprintKey, NativeFrame, PlanArrays } from './native.js';
 import { joinRuns, runsContain } from './page-runs.js';
+import { anywhereBits } from './questions.js';
 import { WorkerPool } from './worker-pool.js';
 
 export interface ResidueFrame {
@@ -16,8 +23,8 @@ export interface ResidueFrame {
 }
 
 export interface EncodeOptions {
-  /** The destination's answer bits ({@link Answers.bits}); left out when nothing was replayed. */
-  readonly known?: Uint8Array;
+  /** The destination's answers ({@link Answers.bits}) of each round; left out when nothing was replayed. */
+  readonly known?: Uint8Array | readonly Uint8Array[];
   /**
    * 1 to 18: zstd. 19 and above: context mixing, a third to a half smaller at about 1.5 MB/s of carried
    * pages on both sides, with 110 MB of memory. Default: 19 for up to 32 MiB of unknown pages, else 12.
@@ -45,8 +52,15 @@ export interface PlannedResidue {
   readonly arrays: PlanArrays;
   readonly counts: PlanCounts;
   readonly questions: Uint8Array;
+  /** Of the pages asked about. */
+  readonly fingerprints: BigUint64Array;
+  readonly key: FingerprintKey;
 }
 
+/** What a page of memory that need not be carried saves: cautious, trials say 60 to 100. */
+const SAVED_BYTES_PER_PAGE = 60;
+/** Of an answer: 0 is no, 2 a yes that its check doubts. */
+const YES = 1;
 const MIXED_LEVEL = 19; // kMixedLevel in native/core/delta_codec.h
 const FAST_LEVEL = 12;
 const MIXED_PAGES = 8192;
@@ -62,6 +76,8 @@ export class ResiduePlan implements AsyncDisposable {
   readonly #planned: PlannedResidue;
   // One thread of its own: the encoder's state lives on it, and a slow consumer holds up nobody else.
   #pool: WorkerPool | undefined;
+  /** One byte a question: whether the second round, if there was one, asked about it. */
+  #secondRound = new Uint8Array(0);
   #closed = false;
 
   /** @internal Plans come from {@link Differ.planResidue}. */
@@ -69,6 +85,14 @@ export class ResiduePlan implements AsyncDisposable {
     this.#planned = planned;
     this.counts = planned.counts;
     this.questions = planned.questions;
+  }
+
+  /**
+   * Every page that is part of the residue, with what explains it: for whoever explains or measures a plan. The arrays
+   * are the plan's own and must not be written to.
+   */
+  get entries(): PlanArrays {
+    return this.#planned.arrays;
   }
 
   /**
@@ -95,10 +119,8 @@ export class ResiduePlan implements AsyncDisposable {
   async *encode(options: EncodeOptions = {}): AsyncGenerator<ResidueFrame, void, undefined> {
     const { base, target, arrays } = this.#planned;
     const pool = this.#open();
-    const known =
-      options.known === undefined
-        ? new Uint8Array(0)
-        : await pool.kernel('decodeAnswers', options.known, this.#questionCount());
+    const rounds = options.known instanceof Uint8Array ? [options.known] : (options.known ?? []);
+    const known = await this.#knownAfter(pool, rounds);
     options.signal?.throwIfAborted();
     const id = ++encoderIds;
     const applied = this.#applied(options);
@@ -124,6 +146,42 @@ export class ResiduePlan implements AsyncDisposable {
     }
   }
 
+  /**
+   * The questions of a second round, about any place, or undefined where the first round's answers
+   * let expect less from it than it costs. Throws as {@link encode}.
+   */
+  async moreQuestions(answers: Uint8Array): Promise<Uint8Array | undefined> {
+    const { fingerprints, key, arrays } = this.#planned;
+    const pool = this.#open();
+    const { known, sample } = await pool.kernel('decodeAnswers', answers, fingerprints);
+    const open = fingerprints.filter((_, i) => known[i] === 0);
+    const bits = anywhereBits(open.length, arrays.pages.length);
+    const isWorthAll = shareElsewhere(open, sample) * SAVED_BYTES_PER_PAGE > bits / 8;
+    // A file's content lands in other frames and blocks than it did before: it is nearly always worth asking about.
+    const ofFiles = this.#contentOfFiles();
+    const selection = Uint8Array.from(ofFiles, (isFile) => (isWorthAll || isFile ? 1 : 0));
+    const selected = selection.filter((_, i) => known[i] === 0);
+    const asked = fingerprints.filter((_, i) => known[i] === 0 && selection[i] === 1);
+    if (asked.length === 0) return undefined;
+    this.#secondRound = selection;
+    return await pool.kernel('encodeQuestions', key, new BigUint64Array(0), selected, asked, bits);
+  }
+
+  /** For each question, whether the disk holds that content too. */
+  #contentOfFiles(): boolean[] {
+    const { pages, classes, sources } = this.#planned.arrays;
+    const originals = new Set<number>();
+    classes.forEach((kind, entry) => {
+      const isOnDisk = ((pages[entry] ?? 0n) & 1n) === 1n;
+      if (!isOnDisk) return;
+      if (kind === CLASS_UNKNOWN) originals.add(entry);
+      if (kind === CLASS_TWIN) originals.add(Number(sources[entry]));
+    });
+    return Array.from(classes.keys())
+      .filter((entry) => classes[entry] === CLASS_UNKNOWN)
+      .map((entry) => originals.has(entry));
+  }
+
   /** Ends the plan's thread; an iteration under way fails with CLOSED. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -139,6 +197,22 @@ export class ResiduePlan implements AsyncDisposable {
       throw new DifferError('CLOSED', 'The plan is closed. Plan the residue again.');
     this.#pool ??= new WorkerPool(1);
     return this.#pool;
+  }
+
+  /** One byte a question after all rounds; nothing when there were none. */
+  async #knownAfter(pool: WorkerPool, rounds: readonly Uint8Array[]): Promise<Uint8Array> {
+    const [first, second] = rounds;
+    const { fingerprints } = this.#planned;
+    if (first === undefined) return new Uint8Array(0);
+    const { known } = await pool.kernel('decodeAnswers', first, fingerprints);
+    // What a check doubts is carried; it is not asked about again, since the destination believes it.
+    if (second === undefined) return known.map((answer) => (answer === YES ? 1 : 0));
+    const selection = this.#secondRound;
+    const isAsked = (i: number) => known[i] === 0 && selection[i] === 1;
+    const asked = fingerprints.filter((_, i) => isAsked(i));
+    const more = await pool.kernel('decodeAnswers', second, asked);
+    let next = 0;
+    return known.map((answer, i) => ((isAsked(i) ? more.known[next++] : answer) === YES ? 1 : 0));
   }
 
   #defaultLevel(): number {
@@ -183,6 +257,19 @@ export class ResiduePlan implements AsyncDisposable {
       runsContain((packed & 1n) === 1n ? disk : ram, packed >> 1n) ? 1 : 0,
     );
   }
+}
+
+/**
+ * The share of open questions whose content the replay holds elsewhere, by the sample: both sides have
+ * drawn the smallest fingerprints, so below the sample's largest they can be compared one by one.
+ */
+function shareElsewhere(open: BigUint64Array, sample: BigUint64Array): number {
+  const largest = sample.at(-1);
+  if (largest === undefined) return 0;
+  const theirs = new Set(sample);
+  const drawn = open.map((fingerprint) => fingerprint >> 32n).filter((high) => high <= largest);
+  if (drawn.length === 0) return 0;
+  return drawn.filter((high) => theirs.has(high)).length / drawn.length;
 }
 
 /** Numbers of the (ascending) disk entries in the order asked for, each once. */

@@ -160,17 +160,21 @@ async function encode(
     indexPath,
     ...(questionBits === undefined ? {} : { questionBits }),
   });
-  const answers =
-    s.replay === undefined
-      ? undefined
-      : await differ.answerQuestions({
-          questions: plan.questions,
-          base,
-          replay: s.replay.state,
-          changed: await changedPages(base, s.replay.state),
-        });
+  let answers: Answers | undefined;
+  const rounds: Uint8Array[] = [];
+  if (s.replay !== undefined) {
+    const changed = await changedPages(base, s.replay.state);
+    const asked = { base, replay: s.replay.state, changed };
+    answers = await differ.answerQuestions({ questions: plan.questions, ...asked });
+    rounds.push(answers.bits);
+    const questions = await plan.moreQuestions(answers.bits);
+    if (questions !== undefined) {
+      answers = await differ.answerQuestions({ questions, ...asked, earlier: answers });
+      rounds.push(answers.bits);
+    }
+  }
   const frames: ResidueFrame[] = [];
-  const known = answers === undefined ? {} : { known: answers.bits };
+  const known = rounds.length === 0 ? {} : { known: rounds };
   for await (const frame of plan.encode({ ...known, level: 3, ...encodeOptions })) {
     frames.push(frame);
   }
@@ -314,18 +318,49 @@ describe('a residue', () => {
     }
   });
 
-  test('with questions cut so short that they collide is wrong, and the proof says so', async () => {
-    const base = memoryOf((i) => pattern(i));
+  test('that are cut so short that they collide cost matches, never content', async () => {
     const target = memoryOf((i) => pattern(i + 9999));
     const s = await scenario(
-      base,
+      memoryOf((i) => pattern(i)),
       target,
-      memoryOf((i) => pattern(i + 5555)),
+      memoryOf((i) => pattern(i + (i % 3 === 0 ? 9999 : 5555))),
     );
     try {
-      const { frames, answers } = await encode(s, { questionBits: 2 });
-      const got = await apply(s, frames, answers);
-      expect(isSame(got, target)).toBe(false);
+      const { frames, answers } = await encode(s, { questionBits: 1 });
+      expect(isSame(await apply(s, frames, answers), target)).toBe(true);
+    } finally {
+      await remove(s);
+    }
+  });
+
+  test('are asked once more, about any place, when a replay has put things elsewhere', async () => {
+    const target = memoryOf((i) => pattern(i + 9999));
+    const s = await scenario(
+      memoryOf((i) => pattern(i)),
+      target,
+      memoryOf((i) => pattern((i ^ 1) + 9999)),
+    );
+    try {
+      const { frames, answers } = await encode(s);
+      expect(answers?.known).toBe(RAM_PAGES + DISK_PAGES);
+      expect(isSame(await apply(s, frames, answers), target)).toBe(true);
+    } finally {
+      await remove(s);
+    }
+  });
+
+  test('answered wrongly make a wrong state, and the proof says so', async () => {
+    const target = memoryOf((i) => pattern(i + 9999));
+    const s = await scenario(
+      memoryOf((i) => pattern(i)),
+      target,
+      target,
+    );
+    try {
+      const { frames, answers } = await encode(s);
+      if (answers === undefined) throw new Error('nothing was answered');
+      const wrong = { ...answers, locations: answers.locations.toReversed() };
+      expect(isSame(await apply(s, frames, wrong), target)).toBe(false);
       const leaves = join(home, 'leaves');
       const wanted = await differ.hashLeaves(s.target.state.ram, leaves);
       const { proved } = await differ.proveResidue({
@@ -471,7 +506,7 @@ describe('a hostile peer', () => {
       perform({ ram: Buffer.alloc(RAM_PAGES * PAGE_SIZE, 1), disk: Buffer.alloc(PAGE_SIZE) }, []),
     );
     try {
-      await expect(encode(s, { known: Uint8Array.of(1, 99, 0) })).rejects.toMatchObject({
+      await expect(encode(s, { known: Uint8Array.of(2, 99, 0) })).rejects.toMatchObject({
         code: 'ANSWERS_MISMATCH',
       });
       await expect(encode(s, { known: new Uint8Array(0) })).rejects.toMatchObject({

@@ -201,7 +201,7 @@ class SourceMigration {
       strategy: plan.strategy,
       sessionMs: replays ? Math.round(sessionMs(input.log)) : 0,
     });
-    let known: Uint8Array | undefined;
+    let known: readonly Uint8Array[] | undefined;
     if (replays) {
       await this.#watch.time('replay', () => this.#race(prepared, sealedLog));
       if (this.#replay?.outcome !== 'failed') known = await this.#ask(prepared);
@@ -251,15 +251,21 @@ class SourceMigration {
     }
   }
 
-  /** Asks which of the unexplained pages the replay has produced. */
-  async #ask({ residue }: Analysis): Promise<Uint8Array> {
+  /** Asks which of the unexplained pages the replay has produced; a second time where that is expected to pay. */
+  async #ask({ residue }: Analysis): Promise<readonly Uint8Array[]> {
     const { channel } = this.#o;
     this.#tell('residue', 'comparing with the replay');
     await channel.send('questions', residue.questions);
-    return (await channel.receive('answers')).content;
+    const rounds = [(await channel.receive('answers')).content];
+    const more = await residue.moreQuestions(rounds[0] ?? new Uint8Array(0));
+    if (more !== undefined) {
+      await channel.send('questions', more);
+      rounds.push((await channel.receive('answers')).content);
+    }
+    return rounds;
   }
 
-  async #sendResidue(prepared: Analysis, known: Uint8Array | undefined): Promise<void> {
+  async #sendResidue(prepared: Analysis, known: readonly Uint8Array[] | undefined): Promise<void> {
     const { channel, signal } = this.#o;
     const { residue, diskOrder, device } = prepared;
     const total = residue.counts.ram.unknown + residue.counts.disk.unknown;

@@ -95,6 +95,7 @@ export class Staging {
       base: this.#baseState,
       replay: produced?.state ?? this.#baseState,
       changed: produced?.changed ?? { ram: NO_PAGES, disk: NO_PAGES },
+      ...(this.#answers === undefined ? {} : { earlier: this.#answers }),
     });
     this.#replayed = replayed;
     return this.#answers.bits;

@@ -198,36 +198,68 @@ Napi::Value measureYardsticksCall(Info info) {
   return out;
 }
 
+// encodeQuestions(key, places, selected, fingerprints, bits); places or selected is empty
 Napi::Value encodeQuestionsCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
-  return fromBytes(
-      info.Env(),
-      encodeQuestions(toWords(info[1]), static_cast<unsigned>(toUint64(info[2])), *fingerprinter));
+  const QuestionSubject subject{toWords(info[1]), toBytes(info[2])};
+  return fromBytes(info.Env(),
+                   encodeQuestions(subject, toWords(info[3]),
+                                   static_cast<unsigned>(toUint64(info[4])), *fingerprinter));
 }
 
-Napi::Value countQuestionsCall(Info info) {
+// readQuestions(key, questions) -> {count, pages, selected}
+Napi::Value readQuestionsCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
   const Questions questions(toBytes(info[1]), *fingerprinter);
-  return Napi::Number::New(info.Env(), static_cast<double>(questions.count()));
+  auto out = Napi::Object::New(info.Env());
+  out.Set("count", Napi::Number::New(info.Env(), static_cast<double>(questions.count())));
+  out.Set("pages", fromWords(info.Env(), questions.pages()));
+  out.Set("selected", fromBytes(info.Env(), questions.selected()));
+  return out;
 }
 
-Napi::Value matchQuestionsCall(Info info) {
+Napi::Value fromMatches(Napi::Env env, const std::vector<Match>& matches) {
+  std::vector<std::uint64_t> words;
+  for (const Match& match : matches) {
+    words.insert(words.end(), {match.question, match.location, match.fingerprint});
+  }
+  return fromWords(env, words);
+}
+
+// matchAtPlaces(key, questions, replay) -> [question, location, fingerprint, …]
+Napi::Value matchAtPlacesCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const Questions questions(toBytes(info[1]), *fingerprinter);
+  const OpenState replay(info[2]);
+  return fromMatches(info.Env(), matchAtPlaces(questions, replay.view(), *fingerprinter));
+}
+
+// matchAnywhere(key, questions, image, pages) -> [question, location, fingerprint, …]
+Napi::Value matchAnywhereCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
   const Questions questions(toBytes(info[1]), *fingerprinter);
   const Image image(toImageSpec(info[2]));
-  std::vector<std::uint64_t> words;
-  for (const Match& match : matchQuestions(questions, image, toWords(info[3]), *fingerprinter)) {
-    words.insert(words.end(), {match.question, match.location});
-  }
-  return fromWords(info.Env(), words);
+  return fromMatches(info.Env(), matchAnywhere(questions, image, toWords(info[3]), *fingerprinter));
+}
+
+Napi::Value sampleFingerprintsCall(Info info) {
+  const auto fingerprinter = toFingerprinter(info[0]);
+  const OpenState state(info[1]);
+  return fromWords(info.Env(), sampleFingerprints(state.view(), toWords(info[2]), *fingerprinter));
 }
 
 Napi::Value encodeAnswersCall(Info info) {
-  return fromBytes(info.Env(), encodeAnswers(toBytes(info[0])));
+  return fromBytes(info.Env(), encodeAnswers(toBytes(info[0]), toWords(info[1]), toWords(info[2])));
 }
 
+// decodeAnswers(answers, fingerprints of the questions) -> {known, sample}
 Napi::Value decodeAnswersCall(Info info) {
-  return fromBytes(info.Env(), decodeAnswers(toBytes(info[0]), toUint64(info[1])));
+  const DecodedAnswers answers = decodeAnswers(toBytes(info[0]), toWords(info[1]));
+  const std::vector<std::uint64_t> sample(answers.sample.begin(), answers.sample.end());
+  auto out = Napi::Object::New(info.Env());
+  out.Set("known", fromBytes(info.Env(), answers.known));
+  out.Set("sample", fromWords(info.Env(), sample));
+  return out;
 }
 
 Napi::Value encodeChunkCall(Info info) {
@@ -272,8 +304,10 @@ void exportKernels(Napi::Env env, Napi::Object exports) {
   add<findSimilarCall>(env, exports, "findSimilar");
   add<measureYardsticksCall>(env, exports, "measureYardsticks");
   add<encodeQuestionsCall>(env, exports, "encodeQuestions");
-  add<countQuestionsCall>(env, exports, "countQuestions");
-  add<matchQuestionsCall>(env, exports, "matchQuestions");
+  add<readQuestionsCall>(env, exports, "readQuestions");
+  add<matchAtPlacesCall>(env, exports, "matchAtPlaces");
+  add<matchAnywhereCall>(env, exports, "matchAnywhere");
+  add<sampleFingerprintsCall>(env, exports, "sampleFingerprints");
   add<encodeAnswersCall>(env, exports, "encodeAnswers");
   add<decodeAnswersCall>(env, exports, "decodeAnswers");
   add<encodeChunkCall>(env, exports, "encodeChunk");

@@ -1,5 +1,9 @@
-// The digest exchange: the source asks for pages by truncated keyed fingerprint, the destination
-// says which of them its replay produced, one adaptively coded bit each.
+// The digest exchange. First the source asks, for each page that the base cannot explain, whether
+// the replay holds it at its own place: a few bits each. If the answers make it likely that much
+// more stands elsewhere, it asks about the rest once more, by fingerprints wide enough to be looked
+// up anywhere. The destination answers one adaptively coded bit a question, and a check over each
+// group of answers that say yes: a fingerprint that matched by chance is noticed before anything is
+// built on it.
 #pragma once
 
 #include <cstdint>
@@ -14,51 +18,80 @@ namespace reprise::differ {
 
 inline constexpr unsigned kMinQuestionBits = 1;
 inline constexpr unsigned kMaxQuestionBits = 64;
+// Questions answered with yes that share a check of 32 bits.
+inline constexpr std::size_t kAnswersPerCheck = 16;
+// Fingerprints that the destination shows of what it has besides, to estimate what a second round
+// brings.
+inline constexpr std::size_t kSampleSize = 64;
 
-// Fingerprints in plan order, cut to `bits`.
-Bytes encodeQuestions(std::span<const std::uint64_t> fingerprints, unsigned bits,
-                      const Fingerprinter& fingerprinter);
+// Fingerprints in plan order, cut to `bits`, with what they are about. In the first round `places`
+// (Location::packed, one a question, RAM ascending, then disk); in the second `selected`, a byte (0
+// or 1) for each question that the first round left open.
+struct QuestionSubject {
+  std::span<const std::uint64_t> places;
+  std::span<const std::uint8_t> selected;
+};
+Bytes encodeQuestions(const QuestionSubject& subject, std::span<const std::uint64_t> fingerprints,
+                      unsigned bits, const Fingerprinter& fingerprinter);
 
 class Questions {
  public:
   // Throws QUESTIONS_CORRUPT, or QUESTIONS_MISMATCH (another key, algorithm or version).
   Questions(std::span<const std::uint8_t> bytes, const Fingerprinter& fingerprinter);
 
-  std::size_t count() const { return sorted_.size(); }
-
-  // Calls visit(question number) for every question this fingerprint answers, until it says no.
-  template <typename Visit>
-  void match(std::uint64_t fingerprint, Visit visit) const {
-    const std::uint64_t cut = fingerprint & mask_;
-    for (auto it = lowerBound(cut); it != sorted_.end() && it->cut == cut; ++it) {
-      if (!visit(it->question)) break;
-    }
+  std::size_t count() const { return cuts_.size(); }
+  // One a question; empty when they ask about anywhere.
+  const std::vector<std::uint64_t>& pages() const { return pages_; }
+  bool answers(std::size_t question, std::uint64_t fingerprint) const {
+    return cuts_[question] == (fingerprint & mask_);
   }
+  // One for each question that an earlier round left open; empty when they ask about places.
+  const std::vector<std::uint8_t>& selected() const { return selected_; }
+  std::uint64_t mask() const { return mask_; }
+  const std::vector<std::uint64_t>& cuts() const { return cuts_; }
 
  private:
-  struct Entry {
-    std::uint64_t cut;
-    std::uint32_t question;
-  };
-  std::vector<Entry>::const_iterator lowerBound(std::uint64_t cut) const;
-
   std::uint64_t mask_ = 0;
-  std::vector<Entry> sorted_;
+  std::vector<std::uint64_t> pages_;
+  std::vector<std::uint8_t> selected_;
+  std::vector<std::uint64_t> cuts_;
 };
 
 struct Match {
   std::uint64_t question;
-  std::uint64_t location;  // Location::packed in the replayed state
+  std::uint64_t location;     // Location::packed in the replayed state
+  std::uint64_t fingerprint;  // the whole of it
 };
 
-// Which questions the given pages of one space answer.
-std::vector<Match> matchQuestions(const Questions& questions, const Image& image,
-                                  std::span<const std::uint64_t> pages,
-                                  const Fingerprinter& fingerprinter);
+// Which questions about places the replay answers.
+std::vector<Match> matchAtPlaces(const Questions& questions, const StateImages& replay,
+                                 const Fingerprinter& fingerprinter);
 
-// `known` holds one byte (0 or 1) a question.
-Bytes encodeAnswers(std::span<const std::uint8_t> known);
-// Throws ANSWERS_CORRUPT, or ANSWERS_MISMATCH when they answer another number of questions.
-std::vector<std::uint8_t> decodeAnswers(std::span<const std::uint8_t> bytes, std::size_t questions);
+// Which questions the given pages of one space answer, at any place; each at most once.
+std::vector<Match> matchAnywhere(const Questions& questions, const Image& image,
+                                 std::span<const std::uint64_t> pages,
+                                 const Fingerprinter& fingerprinter);
+
+// The smallest fingerprints among the given pages: a sample that both sides draw alike.
+std::vector<std::uint64_t> sampleFingerprints(const StateImages& state,
+                                              std::span<const std::uint64_t> pages,
+                                              const Fingerprinter& fingerprinter);
+
+// `known` holds one byte (0 or 1) a question, `fingerprints` one word for each 1.
+Bytes encodeAnswers(std::span<const std::uint8_t> known,
+                    std::span<const std::uint64_t> fingerprints,
+                    std::span<const std::uint64_t> sample);
+
+// A yes whose group's check failed: some member of it matched by chance.
+inline constexpr std::uint8_t kDoubtful = 2;
+
+struct DecodedAnswers {
+  std::vector<std::uint8_t> known;    // 0, 1 or kDoubtful
+  std::vector<std::uint32_t> sample;  // high halves, ascending
+};
+// `fingerprints`: of all questions. Throws ANSWERS_CORRUPT,
+// or ANSWERS_MISMATCH when they answer another number of questions.
+DecodedAnswers decodeAnswers(std::span<const std::uint8_t> bytes,
+                             std::span<const std::uint64_t> fingerprints);
 
 }  // namespace reprise::differ

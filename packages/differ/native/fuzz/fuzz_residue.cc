@@ -96,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     case 2:
       survives([&] { Questions questions(input, fingerprinter); });
-      survives([&] { decodeAnswers(input, data[1]); });
+      survives([&] { decodeAnswers(input, std::vector<std::uint64_t>(data[1])); });
       break;
     case 3:
       survives([&] { decompressBlob(input, input.first(input.size() / 2), 1 << 16); });
