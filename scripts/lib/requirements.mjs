@@ -60,6 +60,12 @@ const REQUIREMENTS = [
     package: 'nbdkit',
     why: 'is what the driver is compared with',
   },
+  {
+    use: 'bench',
+    program: 'qemu-nbd',
+    package: 'qemu-utils',
+    why: 'is what the driver is compared with',
+  },
   { use: 'bench', program: 'fio', package: 'fio', why: 'load on the driver' },
   { use: 'lint', program: 'clang-format', package: 'clang-format', why: 'formats C++' },
   { use: 'lint', program: 'clang-tidy', package: 'clang-tidy', why: 'lints C++' },

@@ -6,6 +6,8 @@ import { parseRate } from '@reprise/core';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { runBenchmark } from './benchmark.js';
+import { bytesSessions, runBytesBenchmark } from './bytes/index.js';
+import { driverTable, runDriverBenchmark, workloads } from './driver/index.js';
 import { sessionNames } from './session/index.js';
 
 const INTERRUPTED = 130;
@@ -19,6 +21,7 @@ interface Arguments {
 }
 
 const program = new Command('bench')
+  .enablePositionalOptions() // what follows the name of a benchmark is its own
   .description(
     'Plays scripted sessions on guests and measures what it takes to move them to a host that has their base.',
   )
@@ -34,7 +37,82 @@ const program = new Command('bench')
     await bench(options);
   });
 
+interface DriverArguments {
+  readonly rounds: number;
+  readonly runtime: number;
+  readonly size: number;
+  readonly patience: number;
+  readonly row?: readonly string[];
+  readonly json?: string;
+}
+
+program
+  .command('driver')
+  .description(
+    "Compares our block driver with qemu-nbd and nbdkit: fio's nbd engine, six workloads, interleaved rounds.",
+  )
+  .option('--rounds <count>', 'measure everything this often', parseCount, 16)
+  .option('--runtime <ms>', 'of one measurement', parseMilliseconds, 800)
+  .option('--size <MiB>', 'of the disk', parseMebibytes, 256)
+  .option('--patience <s>', 'repeat disturbed measurements until then', parseSeconds, 450)
+  .addOption(
+    new Option('--row <name...>', 'only these workloads').choices(workloads.map((w) => w.name)),
+  )
+  .option('--json <file>', 'also write everything that was measured')
+  .action(async ({ rounds, runtime, size, patience, row, json }: DriverArguments) => {
+    await run(json, async (signal, onProgress) => {
+      const result = await runDriverBenchmark({
+        workloads: workloads.filter((workload) => row?.includes(workload.name) ?? true),
+        ...{ rounds, runtimeMs: runtime, sizeMiB: size, signal, onProgress },
+        repeatUntilMs: patience * 1000,
+      });
+      process.stdout.write(`${driverTable(result)}\n`);
+      return result;
+    });
+  });
+
+interface BytesArguments {
+  readonly session?: readonly string[];
+  readonly quick: boolean;
+  readonly json?: string;
+}
+
+program
+  .command('bytes')
+  .description(
+    'Every way to move what a recorded session left, side by side on the same states, and the limit. Recordings are made once.',
+  )
+  .addOption(
+    new Option('--session <name...>', 'only these sessions').choices(Object.keys(bytesSessions)),
+  )
+  .option('--quick', 'reprise alone: without other tools and the limit', false)
+  .option('--json <file>', 'also write everything that was measured')
+  .action(async ({ session, quick, json }: BytesArguments) => {
+    await run(json, (signal, onProgress) =>
+      runBytesBenchmark({
+        ...{ sessions: session ?? Object.keys(bytesSessions), quick, signal, onProgress },
+        onTable: (text) => process.stdout.write(`${text}\n\n`),
+      }),
+    );
+  });
+
 async function bench(options: Arguments): Promise<void> {
+  await run(options.json, (signal, onProgress) =>
+    runBenchmark({
+      sessions: options.session ?? sessionNames,
+      runs: options.runs,
+      bytesPerSecond: options.limit,
+      ...{ signal, onProgress },
+      onTable: (text) => process.stdout.write(`${text}\n\n`),
+    }),
+  );
+}
+
+/** Runs a benchmark until it ends or a signal cancels it; writes what it gives to `json`. */
+async function run(
+  json: string | undefined,
+  benchmark: (signal: AbortSignal, onProgress: (text: string) => void) => Promise<object>,
+): Promise<void> {
   const cancelling = new AbortController();
   const cancel = () => {
     process.stderr.write('bench: cancelling; once more ends at once and leaves files behind\n');
@@ -43,21 +121,12 @@ async function bench(options: Arguments): Promise<void> {
   for (const name of STOPPING) process.once(name, cancel);
   const startedMs = performance.now();
   try {
-    if (options.json !== undefined) await checkWritable(options.json);
-    const result = await runBenchmark({
-      sessions: options.session ?? sessionNames,
-      runs: options.runs,
-      bytesPerSecond: options.limit,
-      signal: cancelling.signal,
-      onProgress: (text) => {
-        const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(7);
-        process.stderr.write(`${seconds} s  ${text}\n`);
-      },
-      onTable: (text) => process.stdout.write(`${text}\n\n`),
+    if (json !== undefined) await checkWritable(json);
+    const result = await benchmark(cancelling.signal, (text) => {
+      const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(7);
+      process.stderr.write(`${seconds} s  ${text}\n`);
     });
-    if (options.json !== undefined) {
-      await writeFile(options.json, `${JSON.stringify(result, undefined, 2)}\n`);
-    }
+    if (json !== undefined) await writeFile(json, `${JSON.stringify(result, undefined, 2)}\n`);
   } catch (error) {
     const cancelled = cancelling.signal.aborted;
     process.stderr.write(`bench: ${cancelled ? 'cancelled' : describe(error)}\n`);
@@ -80,9 +149,26 @@ async function checkWritable(file: string): Promise<void> {
 }
 
 function parseCount(text: string): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1 && count <= 100) return count;
-  throw new InvalidArgumentError('Give a whole number from 1 to 100.');
+  return parseWhole(text, 1, 100);
+}
+
+function parseMilliseconds(text: string): number {
+  return parseWhole(text, 100, 600_000);
+}
+
+function parseSeconds(text: string): number {
+  return parseWhole(text, 0, 86_400);
+}
+
+/** What a server may keep in memory: see `fill`. */
+function parseMebibytes(text: string): number {
+  return parseWhole(text, 16, 16_384);
+}
+
+function parseWhole(text: string, low: number, high: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw new InvalidArgumentError(`Give a whole number from ${String(low)} to ${String(high)}.`);
 }
 
 function parseLimit(text: string): number {

@@ -1,0 +1,39 @@
+import type { DriverBenchmarkResult } from './driver-benchmark.js';
+import type { DriverRow } from './driver-row.js';
+
+/** The result as text: what was measured where, then a line a workload. */
+export function driverTable({
+  host,
+  configuration,
+  interference,
+  rows,
+}: DriverBenchmarkResult): string {
+  const { rounds, runtimeMs, sizeBytes } = configuration;
+  const commit = host.commit === undefined ? 'reprise, commit unknown' : `reprise ${host.commit}`;
+  return [
+    `${host.cpu}, ${String(host.cores)} cores, ${String(host.memoryGiB)} GiB; Linux ${host.kernel}`,
+    `${commit}; Node ${host.node}, fio ${host.fio}, qemu-nbd ${host.qemuNbd}, nbdkit ${host.nbdkit}`,
+    `${String(rounds)} rounds of ${String(runtimeMs)} ms, ${String(sizeBytes / 2 ** 20)} MiB, one connection; buffered, page cache warm, no flushes`,
+    `${String(interference.repeated)} measurements were disturbed by other work and repeated, ${String(interference.keptDisturbed)} kept all the same`,
+    '',
+    `${''.padEnd(28)}${['ours', 'qemu-nbd', 'nbdkit'].map((name) => name.padStart(12)).join('')}  ours to the better     cost of tracking`,
+    ...rows.map(line),
+  ].join('\n');
+}
+
+function line(row: DriverRow): string {
+  const figures = [row.ours, row.qemuNbd, row.nbdkit].map((value) => figure(row, value));
+  const ratio = `${row.ratioToBest.toFixed(2)} x ${interval(row.ratioLow, row.ratioHigh, 2)}`;
+  const cost = `${percent(row.trackingCost)} % [${percent(row.trackingLow)}, ${percent(row.trackingHigh)}]`;
+  return `${row.name.padEnd(28)}${figures.join('')}  ${ratio.padEnd(21)}  ${cost}`;
+}
+
+function figure({ figure }: DriverRow, value: number): string {
+  const text = figure === 'bytes/s' ? `${(value / 1e6).toFixed(0)} MB/s` : `${value.toFixed(0)} /s`;
+  return text.padStart(12);
+}
+
+const interval = (low: number, high: number, digits: number): string =>
+  `[${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
+
+const percent = (fraction: number): string => (100 * fraction).toFixed(1);

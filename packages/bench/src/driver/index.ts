@@ -1,0 +1,3 @@
+export { runDriverBenchmark } from './driver-benchmark.js';
+export { driverTable } from './driver-table.js';
+export { workloads } from './workload.js';
