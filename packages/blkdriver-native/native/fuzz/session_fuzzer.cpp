@@ -94,7 +94,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   {
     InputBuffer input(server.get());
     OutputBuffer output(server.get());
-    Session(server.get(), device, pool, agreement, input, output, {}).run();
+    BusyPollSlot busy_poll_slot;
+    Session(server.get(), device, pool, busy_poll_slot, agreement, input, output, {}).run();
   }
   ::shutdown(server.get(), SHUT_RDWR);
   feed.join();

@@ -120,7 +120,9 @@ void Server::serve(int socket) {
     OutputBuffer output(socket);
     Handshake handshake(export_);
     if (!shake_hands(socket, handshake, input, output)) return;
-    Session(socket, device_, pool_, handshake.agreement(), input, output, options_.tuning).run();
+    Session(socket, device_, pool_, busy_poll_slot_, handshake.agreement(), input, output,
+            options_.tuning)
+        .run();
   } catch (const std::exception&) {
     // Out of memory or descriptors: this client is hung up on, the others go on.
   }

@@ -67,6 +67,7 @@ class Server {
   std::unique_ptr<UnixListener> listener_;
   UniqueFd stop_;  // eventfd
   WorkerPool pool_;
+  BusyPollSlot busy_poll_slot_;
   mutable std::mutex mutex_;  // of connections_ and stopping_
   std::list<Connection> connections_;
   bool stopping_ = false;

@@ -19,6 +19,9 @@ namespace {
 
 /// Long requests go through in pieces that stay in the processor's cache.
 constexpr std::uint32_t kPieceBytes = 256 << 10;
+/// Written ones in shorter pieces: the kernel's page cache takes a write of new data as one folio,
+/// and every later 4 KiB write into a folio looks at all of its buffers.
+constexpr std::uint32_t kWritePieceBytes = 64 << 10;
 constexpr std::size_t kMostJobs = 128;
 constexpr std::size_t kMostJobBytes = kMostPayloadBytes;
 /// Enough to describe 32 MiB block by block, small enough for one reply.
@@ -28,14 +31,16 @@ constexpr auto kTryAgain = std::errc::resource_unavailable_try_again;
 
 }  // namespace
 
-Session::Session(int socket, BlockDevice& device, WorkerPool& pool, const Agreement& agreement,
-                 InputBuffer& input, OutputBuffer& output, Tuning tuning)
+Session::Session(int socket, BlockDevice& device, WorkerPool& pool, BusyPollSlot& busy_poll_slot,
+                 const Agreement& agreement, InputBuffer& input, OutputBuffer& output,
+                 Tuning tuning)
     : socket_(socket),
       device_(device),
       pool_(pool),
       agreement_(agreement),
       input_(input),
       reply_(output, agreement.structured_replies),
+      busy_poll_(busy_poll_slot),
       tuning_(tuning),
       wakeup_(::eventfd(0, EFD_CLOEXEC)) {
   if (!wakeup_) throw_os_error("create", "an eventfd", errno);
@@ -70,7 +75,7 @@ void Session::run() {
 bool Session::await_input() {
   reply_.out().flush();
   if (reply_.out().broken()) return false;
-  if (jobs_ == 0) return input_.fill();
+  if (jobs_ == 0) return busy_poll_.fill(input_);
   std::array<pollfd, 2> sources{{{socket_, POLLIN, 0}, {wakeup_.get(), POLLIN, 0}}};
   if (::poll(sources.data(), sources.size(), -1) < 0) return errno == EINTR;
   if (sources[1].revents != 0) return true;
@@ -100,7 +105,7 @@ bool Session::serve_write(const Request& request, WireError refusal) {
   std::uint32_t left = request.length;
   while (left > 0) {
     const std::uint32_t to_boundary =
-        kPieceBytes - static_cast<std::uint32_t>(offset % kPieceBytes);
+        kWritePieceBytes - static_cast<std::uint32_t>(offset % kWritePieceBytes);
     const std::uint32_t n = std::min(left, to_boundary);
     if (!await_payload(n)) return false;
     // After an error the rest is only skipped.
@@ -123,7 +128,7 @@ bool Session::await_payload(std::size_t bytes) {
   reply_.out().flush();
   input_.make_room(bytes);
   while (input_.available().size() < bytes) {
-    if (!input_.fill()) return false;
+    if (!busy_poll_.fill(input_)) return false;
   }
   return true;
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "device/block_device.h"
+#include "nbd/busy_poll.h"
 #include "nbd/handshake.h"
 #include "nbd/reply.h"
 #include "nbd/request.h"
@@ -27,8 +28,8 @@ class Session {
     bool inline_reads = true;
   };
 
-  Session(int socket, BlockDevice& device, WorkerPool& pool, const Agreement& agreement,
-          InputBuffer& input, OutputBuffer& output, Tuning tuning);
+  Session(int socket, BlockDevice& device, WorkerPool& pool, BusyPollSlot& busy_poll_slot,
+          const Agreement& agreement, InputBuffer& input, OutputBuffer& output, Tuning tuning);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   /// Waits for what the pool still does for this connection.
@@ -72,6 +73,7 @@ class Session {
   const Agreement& agreement_;
   InputBuffer& input_;
   ReplyWriter reply_;
+  BusyPoll busy_poll_;
   Tuning tuning_;
 
   UniqueFd wakeup_;  // eventfd: a job has finished

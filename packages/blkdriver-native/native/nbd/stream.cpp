@@ -8,15 +8,20 @@
 
 namespace reprise::blk::nbd {
 
-bool InputBuffer::fill() noexcept {
+InputBuffer::Fill InputBuffer::fill_without_sleeping() noexcept {
+  return receive(MSG_DONTWAIT);
+}
+
+InputBuffer::Fill InputBuffer::receive(int flags) noexcept {
   if (end_ == bytes_.size()) make_room(bytes_.size());
   ssize_t n;
   do {
-    n = ::recv(socket_, bytes_.data() + end_, bytes_.size() - end_, 0);
+    n = ::recv(socket_, bytes_.data() + end_, bytes_.size() - end_, flags);
   } while (n < 0 && errno == EINTR);
-  if (n <= 0) return false;
+  if (n < 0 && (flags & MSG_DONTWAIT) != 0 && errno == EAGAIN) return Fill::kNothing;
+  if (n <= 0) return Fill::kEnd;
   end_ += static_cast<std::size_t>(n);
-  return true;
+  return Fill::kBytes;
 }
 
 void InputBuffer::make_room(std::size_t n) noexcept {

@@ -24,12 +24,18 @@ class InputBuffer {
     if (begin_ == end_) begin_ = end_ = 0;
   }
 
-  /// Waits for more bytes; there must be room. False when the client is gone.
-  bool fill() noexcept;
+  /// Waits for more bytes. False when the client is gone.
+  bool fill() noexcept { return receive(0) == Fill::kBytes; }
+
+  enum class Fill { kBytes, kNothing, kEnd };
+  /// Takes what is there already.
+  Fill fill_without_sleeping() noexcept;
   /// Makes room for `n` bytes in one piece, counted from the first available one.
   void make_room(std::size_t n) noexcept;
 
  private:
+  Fill receive(int flags) noexcept;
+
   int socket_;
   std::vector<std::byte> bytes_;
   std::size_t begin_ = 0;

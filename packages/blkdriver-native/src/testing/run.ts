@@ -12,6 +12,9 @@ export interface RunResult {
   stderr: string;
 }
 
+/** A client whose server was killed may complain without end. */
+const keptErrorCharacters = 65_536;
+
 /** Runs a program to its end, at most `timeoutMs`. */
 export async function run(
   program: string,
@@ -22,7 +25,9 @@ export async function run(
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-keptErrorCharacters);
+  });
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, stdout, stderr };
 }
@@ -38,12 +43,15 @@ export async function runOk(program: string, args: readonly string[]): Promise<s
 export class ServingProcess implements AsyncDisposable {
   private constructor(readonly child: ChildProcessByStdio<null, Readable, null>) {}
 
-  /** Resolves when it listens. */
-  static async start(o: ServeDiskArguments): Promise<ServingProcess> {
-    const program = fileURLToPath(new URL('../../dist/testing/serve-disk.js', import.meta.url));
-    const child = spawn(process.execPath, [program, JSON.stringify(o)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+  /** Resolves when it listens. `prefix` is a program, with arguments, that in the end executes the driver's. */
+  static async start(
+    o: ServeDiskArguments,
+    prefix: readonly string[] = [],
+  ): Promise<ServingProcess> {
+    const script = fileURLToPath(new URL('../../dist/testing/serve-disk.js', import.meta.url));
+    const command = [...prefix, process.execPath, script, JSON.stringify(o)];
+    const [program = process.execPath, ...args] = command;
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const serving = new ServingProcess(child);
     const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`serve-disk exited with ${String(code)} before it listened`);
