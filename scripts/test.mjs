@@ -80,8 +80,14 @@ function planRuns() {
 /** The unit tests of the guests build `tiny` themselves; only whole virtual machines need more. */
 function neededGuests() {
   return plan.some(({ kind }) => kind === 'e2e')
-    ? ['tiny', ...(options.long ? ['desktop'] : [])]
+    ? ['tiny', ...(usesXen() ? ['xen-host'] : []), ...(options.long ? ['desktop'] : [])]
     : [];
+}
+
+function usesXen() {
+  return plan.some(
+    ({ directory, kind }) => kind === 'e2e' && basename(directory) === 'blkdriver-native',
+  );
 }
 
 function report(rows) {

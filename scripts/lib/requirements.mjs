@@ -14,6 +14,12 @@ const REQUIREMENTS = [
   { use: 'build', file: '/usr/include/xxhash.h', package: 'libxxhash-dev', why: 'fingerprints' },
   { use: 'build', file: '/usr/include/zstd.h', package: 'libzstd-dev', why: 'deltas' },
   { use: 'build', file: '/usr/include/openssl/evp.h', package: 'libssl-dev', why: 'proofs' },
+  {
+    use: 'build',
+    file: '/usr/include/xengnttab.h',
+    package: 'libxen-dev',
+    why: 'disks for Xen guests',
+  },
   { use: 'build', file: nodeHeader(), package: 'libnode-dev', why: 'native parts of Node' },
   { use: 'guests', program: 'mmdebstrap', package: 'mmdebstrap', why: 'fetches guest packages' },
   {
@@ -23,6 +29,7 @@ const REQUIREMENTS = [
     why: 'checks their signatures',
   },
   { use: 'guests', program: 'fakeroot', package: 'fakeroot', why: 'files of root in disk images' },
+  { use: 'guests', program: 'xz', package: 'xz-utils', why: 'unpacks a kernel for Xen' },
   { use: 'guests', program: 'mke2fs', package: 'e2fsprogs', why: 'makes disk images' },
   {
     use: 'guests',
