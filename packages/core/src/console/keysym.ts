@@ -55,6 +55,11 @@ export function isEnter(sym: number): boolean {
   return sym === keysym.Return || sym === keysym.KeypadEnter;
 }
 
+/** What programs tell from the start of a key sequence by waiting. */
+export function isEscape(sym: number): boolean {
+  return sym === keysym.Escape;
+}
+
 const SHIFTED_ON_US_KEYBOARD = '~!@#$%^&*()_+{}|:"<>?';
 const UNICODE_KEYSYMS = 0x01000000;
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
+import { QemuHypervisor } from '../hypervisor/index.js';
+
 import { startCountingServers, type CountingServers } from './testing/counting-servers.js';
 import { capturePackets, mayCapture } from './testing/loopback-capture.js';
 import { NetworkedGuest } from './testing/networked-guest.js';
@@ -86,5 +88,17 @@ describe('a guest that posts a form and sends a mail', () => {
     const before = servers.mails;
     await guest.run(lines, { gate: 'open' }, () => servers.mails > before);
     expect(await capture.stop()).toBeGreaterThan(0);
+  });
+
+  test('is not run at all where its hypervisor was given a network by mistake', async () => {
+    const before = servers.connections;
+    const misled = new QemuHypervisor({
+      rewriteArguments: (args) =>
+        args.map((arg) => (arg.startsWith('{"type":"stream"') ? 'user,id=net0' : arg)),
+    });
+    await expect(
+      guest.run(lines, { gate: 'closed', hypervisor: misled }, () => true),
+    ).rejects.toMatchObject({ code: 'GATE_NOT_CLOSED' });
+    expect(servers.connections).toBe(before);
   });
 });

@@ -81,6 +81,10 @@ export interface SqueezeReport {
 
 export interface GuestProgress {
   readonly cpuMs: number;
+  /** Time that its virtual CPUs wanted to run and waited for a CPU of the host; absent where the host does not tell. */
+  readonly starvedMs?: number;
+  /** Requests that its disk has answered; absent where the hypervisor does not tell. */
+  readonly diskRequests?: number;
 }
 
 export interface ExitReport {

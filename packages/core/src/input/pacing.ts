@@ -12,11 +12,16 @@ export interface PacingStep {
   readonly recordedCpuMs: number;
   /** A key that would repeat, or a button, is pressed: its duration means something. */
   readonly holding: boolean;
+  /** The guest may read the gap itself: a click that could be one of two, the key after Escape. See tempo.ts. */
+  readonly tempo: boolean;
 }
 
 /** What can be seen of the guest now. */
 export interface PacingEvidence {
-  /** Since the last input went in. */
+  /**
+   * Since the last input went in, without the time that the guest's CPUs waited for a CPU of the host: what a
+   * guest cannot use does not count against it.
+   */
   readonly sinceInputMs: number;
   /** The screen shows what the anchor recorded. False without an anchor. */
   readonly screenMatches: boolean;
@@ -26,6 +31,10 @@ export interface PacingEvidence {
   readonly cpuSinceAnchorMs: number;
   /** CPU seconds a second, lately; undefined until it is known. */
   readonly cpuRate: number | undefined;
+  /** Since the guest's CPUs last had work, or waited for a CPU; undefined where nobody can tell. */
+  readonly cpuIdleMs: number | undefined;
+  /** Since the guest's disk last answered; undefined where nobody can tell. */
+  readonly diskQuietMs: number | undefined;
   /** Anchors missed in a row, up to now. */
   readonly misses: number;
 }

@@ -12,6 +12,7 @@ const step = (o: Partial<PacingStep> = {}): PacingStep => ({
   anchored: false,
   recordedCpuMs: 0,
   holding: false,
+  tempo: false,
   ...o,
 });
 
@@ -21,6 +22,8 @@ const seen = (o: Partial<PacingEvidence> = {}): PacingEvidence => ({
   screenQuietMs: 0,
   cpuSinceAnchorMs: 0,
   cpuRate: undefined,
+  cpuIdleMs: undefined,
+  diskQuietMs: undefined,
   misses: 0,
   ...o,
 });
@@ -94,6 +97,7 @@ describe('pacing by the recorded gaps', () => {
       anchored: fc.boolean(),
       recordedCpuMs: fc.nat(1_000_000),
       holding: fc.boolean(),
+      tempo: fc.boolean(),
     });
     const anyEvidence = fc.record({
       sinceInputMs: fc.nat(1_000_000),
@@ -102,6 +106,8 @@ describe('pacing by the recorded gaps', () => {
       cpuSinceAnchorMs: fc.nat(100_000),
       cpuRate: fc.option(fc.float({ min: 0, max: 2, noNaN: true }), { nil: undefined }),
       misses: fc.nat(5),
+      cpuIdleMs: fc.constant(undefined),
+      diskQuietMs: fc.constant(undefined),
     });
     fc.assert(
       fc.property(anyStep, anyEvidence, (some, evidence) => {

@@ -1,5 +1,4 @@
 import type { DisplayAddress } from '../console/display-connection.js';
-import type { GuestProgress } from '../console/guest-progress.js';
 import { HeldKeys, heldKey, releaseOf } from '../console/held-keys.js';
 import { isModifier } from '../console/keysym.js';
 import { RfbClient } from '../console/rfb-client.js';
@@ -7,7 +6,8 @@ import { describeError, RepriseError } from '../errors.js';
 
 import type { Anchor, HeldKey, InputEvent, InputLog } from './input-event.js';
 import type { PacingDecision, PacingStep, PacingStrategy } from './pacing.js';
-import { ProgressMeter } from './progress-meter.js';
+import { type Activity, ProgressMeter } from './progress-meter.js';
+import { Tempo } from './tempo.js';
 
 export interface ReplayProgress {
   readonly events: number;
@@ -26,7 +26,7 @@ export interface ReplayOptions {
   readonly display: DisplayAddress | RfbClient;
   readonly log: InputLog;
   readonly pacing: PacingStrategy;
-  readonly guestProgress: GuestProgress;
+  readonly guestProgress: () => Promise<Activity>;
   /** Ends the replay: everything pressed is released and the report says 'aborted'. */
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: ReplayProgress) => void;
@@ -59,6 +59,11 @@ export interface ReplayReport {
 }
 
 const FIRST_SCREEN_MS = 5000;
+/** How often the display is asked for the screen that an input waits for, and how long it may take to answer. */
+const SCREEN_EVERY_MS = 300;
+const SCREEN_TIMEOUT_MS = 2000;
+/** A guest that works will change its screen again: no need to ask for it yet. */
+const WORTH_A_LOOK_MS = 30;
 /** The strategy is asked again at least this often. */
 const LONGEST_REST_MS = 60_000;
 
@@ -87,6 +92,8 @@ class Replay {
   readonly #missed: MissedAnchor[] = [];
   readonly #startedMs = performance.now();
   #lastInputMs = performance.now();
+  #screenAskedMs = -Infinity;
+  readonly #tempo: Tempo;
   #buttons: number;
   #pointer: { x: number; y: number };
   #events = 0;
@@ -101,6 +108,7 @@ class Replay {
     this.#meter = new ProgressMeter(options.guestProgress, () => performance.now());
     this.#held = new HeldKeys(options.log.header.held);
     this.#buttons = options.log.header.buttons;
+    this.#tempo = new Tempo(this.#buttons);
     this.#pointer = options.log.header.pointer ?? { x: 0, y: 0 };
   }
 
@@ -130,7 +138,7 @@ class Replay {
   async #replayEvents(): Promise<void> {
     let previousMs = 0;
     for (const [index, { atMs, event, anchor }] of this.#log.events.entries()) {
-      await this.#pace(index, atMs, atMs - previousMs, anchor);
+      await this.#pace({ index, atMs, gapMs: atMs - previousMs, event }, anchor);
       this.#inject(event);
       await this.#client.drained();
       previousMs = atMs;
@@ -142,16 +150,16 @@ class Replay {
   async #replayEnd(): Promise<void> {
     const { end, events } = this.#log;
     if (end === undefined) return;
-    await this.#pace(events.length, end.atMs, end.atMs - (events.at(-1)?.atMs ?? 0), end.anchor);
+    const gapMs = end.atMs - (events.at(-1)?.atMs ?? 0);
+    await this.#pace({ index: events.length, atMs: end.atMs, gapMs, event: undefined }, end.anchor);
     this.#tell(end.atMs);
   }
 
   async #pace(
-    index: number,
-    atMs: number,
-    gapMs: number,
+    next: { index: number; atMs: number; gapMs: number; event: InputEvent | undefined },
     anchor: Anchor | undefined,
   ): Promise<void> {
+    const { index, atMs, gapMs, event } = next;
     const recordedCpuMs =
       anchor === undefined ? 0 : Math.max(0, anchor.cpuMs - this.#lastAnchorCpuMs);
     for (;;) {
@@ -161,6 +169,7 @@ class Replay {
         anchored: anchor !== undefined,
         recordedCpuMs,
         holding: this.#isHolding(),
+        tempo: this.#tempo.matters(event),
       };
       const since = this.#client.changes;
       const decision = await this.#decide(step, anchor);
@@ -175,15 +184,26 @@ class Replay {
 
   async #decide(step: PacingStep, anchor: Anchor | undefined): Promise<PacingDecision> {
     this.#options.signal.throwIfAborted();
-    const progress =
-      anchor === undefined ? { cpuSinceAnchorMs: 0, cpuRate: undefined } : await this.#meter.look();
+    const { starvedSinceInputMs, ...progress } = await this.#meter.look();
+    if (anchor !== undefined) await this.#askForScreen(progress.cpuIdleMs);
     return this.#options.pacing.decide(step, {
       ...progress,
-      sinceInputMs: this.#sinceInputMs(),
+      sinceInputMs: Math.max(0, this.#sinceInputMs() - starvedSinceInputMs),
       screenMatches: anchor !== undefined && this.#shows(anchor),
       screenQuietMs: this.#client.quietMs,
       misses: this.#missesInARow,
     });
+  }
+
+  /** What the display told last may be older than the last input; an idle one tells by itself only now and then. */
+  async #askForScreen(cpuIdleMs: number | undefined): Promise<void> {
+    if (cpuIdleMs !== undefined && cpuIdleMs < WORTH_A_LOOK_MS) return;
+    const now = performance.now();
+    const isFresh = this.#screenAskedMs >= this.#lastInputMs;
+    if (isFresh && now - this.#screenAskedMs < SCREEN_EVERY_MS) return;
+    this.#screenAskedMs = now;
+    const { signal } = this.#options;
+    await this.#client.refresh({ timeoutMs: SCREEN_TIMEOUT_MS, signal });
   }
 
   /** Without an anchor the screen does not matter: sleep. With one, a change is worth a look. */
@@ -220,6 +240,8 @@ class Replay {
   #inject(event: InputEvent): void {
     this.#events++;
     this.#lastInputMs = performance.now();
+    this.#meter.inputPassed();
+    this.#tempo.passed(event);
     if (event.kind === 'key' || event.kind === 'extended-key') {
       const gone = !event.down && this.#releasedEarly.has(heldKey(event));
       this.#releasedEarly.apply({ ...event, down: false });

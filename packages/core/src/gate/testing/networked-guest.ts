@@ -18,6 +18,8 @@ import {
 const NAME = 'tiny';
 const BOOT_TIMEOUT_MS = 300_000;
 
+type RunOptions = Pick<PowerOnOptions, 'gate' | 'network' | 'hypervisor'>;
+
 /** The tiny guest with a NIC in a store of its own, to be run with the gate open and closed. */
 export class NetworkedGuest implements AsyncDisposable {
   readonly store: SnapshotStore;
@@ -49,19 +51,11 @@ export class NetworkedGuest implements AsyncDisposable {
   }
 
   /**
-   * Runs the guest again from its snapshot, types each line, and waits until the guest has printed its
-   * prompt after the last one. What came of it is thrown away.
+   * Runs the guest again from its snapshot, types each line, and waits for `until`. What came of it is
+   * thrown away.
    */
-  async run(
-    lines: readonly string[],
-    options: Pick<PowerOnOptions, 'gate' | 'network'>,
-    until: () => boolean,
-  ): Promise<void> {
-    const scratch = 'run';
-    await this.store.createWorkingCopy(NAME, { from: this.root, scratch });
-    try {
-      await using powered = await this.#power(options, scratch);
-      await powered.vm.resume();
+  async run(lines: readonly string[], options: RunOptions, until: () => boolean): Promise<void> {
+    await this.resumed(options, async (powered) => {
       await using display = await RfbClient.connect(powered.vm.display);
       for (const line of lines) {
         await display.type(`${line}\n`, { gapMs: 40 });
@@ -69,6 +63,20 @@ export class NetworkedGuest implements AsyncDisposable {
       }
       const deadline = Date.now() + BOOT_TIMEOUT_MS;
       while (!until() && Date.now() < deadline) await sleep(100);
+    });
+  }
+
+  /** Runs the guest again from its snapshot for as long as `work` takes. */
+  async resumed(
+    options: RunOptions,
+    work: (powered: PoweredVm, serialLog: string) => Promise<void>,
+  ): Promise<void> {
+    const scratch = 'run';
+    await this.store.createWorkingCopy(NAME, { from: this.root, scratch });
+    try {
+      await using powered = await this.#power(options, scratch);
+      await powered.vm.resume();
+      await work(powered, join(runtimeDirectory(this.home, NAME), 'serial.log'));
     } finally {
       await this.store.discardWorkingCopy(NAME, scratch);
     }
@@ -104,10 +112,7 @@ export class NetworkedGuest implements AsyncDisposable {
     await this.store.createVm({ name: NAME, machine, disk: images.disk });
   }
 
-  async #power(
-    options: Pick<PowerOnOptions, 'gate' | 'network'>,
-    scratch: string | undefined,
-  ): Promise<PoweredVm> {
+  async #power(options: RunOptions, scratch: string | undefined): Promise<PoweredVm> {
     const machine = await this.store.machine(NAME);
     const copy = await this.store.workingCopy(NAME, scratch);
     if (copy === undefined) throw new Error('the guest has no working copy');

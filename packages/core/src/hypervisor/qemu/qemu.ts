@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { RepriseError, throwIfCancelled } from '../../errors.js';
@@ -22,6 +22,7 @@ import { canonicalizeDeviceState } from './canonical-device-state.js';
 import { withoutHostNetwork } from './confinement.js';
 import { loadDeviceState, saveDeviceState } from './device-state.js';
 import { assertClosed } from './network.js';
+import { cpuTimes, diskRequests } from './progress.js';
 import { QmpClient } from './qmp.js';
 import { QemuVirtualClock } from './qemu-virtual-clock.js';
 
@@ -32,8 +33,6 @@ const CONTROL_TIMEOUT_MS = 60_000;
 const QUIT_TIMEOUT_MS = 10_000;
 const GATE_TIMEOUT_MS = 5_000;
 const GATE_POLL_MS = 20;
-/** The kernel counts process times in ticks of 10 ms. */
-const MS_PER_TICK = 10;
 
 export interface QemuOptions {
   /** For tests that take a rule away: the last word on QEMU's arguments. */
@@ -188,11 +187,10 @@ class QemuVm implements HypervisorVm {
 
   async progress(): Promise<GuestProgress> {
     this.#vcpuThreads ??= await this.#vcpus();
-    let ticks = 0;
-    for (const thread of this.#vcpuThreads) {
-      ticks += await cpuTicks(`/proc/${String(this.processId)}/task/${String(thread)}/stat`);
-    }
-    return { cpuMs: ticks * MS_PER_TICK };
+    const times = await cpuTimes(this.processId, this.#vcpuThreads);
+    // A QEMU that is busy with something else still has used its CPU time.
+    const requests = await diskRequests(this.#qmp).catch(() => undefined);
+    return { ...times, ...(requests === undefined ? {} : { diskRequests: requests }) };
   }
 
   async quit(): Promise<void> {
@@ -263,13 +261,6 @@ async function ensureRamFile(path: string, sizeBytes: number): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-/** User and system time of a thread, from fields 14 and 15 of its stat line. */
-async function cpuTicks(statPath: string): Promise<number> {
-  const line = await readFile(statPath, 'latin1');
-  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
 }
 
 function startFailure(exit: ExitReport): RepriseError {
