@@ -1,8 +1,11 @@
+import { effectPolicies } from '@reprise/core';
 import { Command, Option } from 'commander';
 
 import { consoleOf } from './commands/console.js';
 import { doctor } from './commands/doctor.js';
+import { effects } from './commands/effects.js';
 import { forceTake } from './commands/force-take.js';
+import { explain } from './commands/explain.js';
 import { history } from './commands/history.js';
 import { migrateVm, type MigrateOptions } from './commands/migrate.js';
 import type { LinkOptions } from './commands/link-options.js';
@@ -76,6 +79,14 @@ export function buildProgram(version: string): Command {
   link(command(program, 'migrate <name> <destination>', 'move a VM (user@host, or unix:/path)'))
     .option('--dry-run', 'only say what would be done, and what it would cost')
     .option('--strategy <name>', 'auto, replay or ship', 'auto')
+    .addOption(
+      new Option(
+        '--effects <policy>',
+        'what a replay does with input that had an effect in the world',
+      )
+        .choices(effectPolicies)
+        .default('block'),
+    )
     .option('--no-resume', 'leave it suspended at the destination')
     .action(
       run((context, name: string, to: string, o: MigrateOptions) =>
@@ -89,9 +100,19 @@ export function buildProgram(version: string): Command {
   command(program, 'verify <name>', 'read everything and compare it with its digests')
     .option('--all', 'every snapshot, not only the newest')
     .action(run((context, name: string, o: { all?: boolean }) => verify(context, name, o)));
+  command(
+    program,
+    'explain <name> [migration]',
+    'what the residue of a migration was made of (the newest, or by the start of its id)',
+  ).action(run((context, name: string, migration?: string) => explain(context, name, migration)));
   command(program, 'history <name>', 'where a VM has been, and what it cost').action(
     run((context, name: string) => history(context, name)),
   );
+  command(
+    program,
+    'effects <name>',
+    'what a VM did in the world, and what its replays tried',
+  ).action(run((context, name: string) => effects(context, name)));
   command(program, 'force-take <name>', 'run a VM here although another host holds it')
     .requiredOption('--reason <text>', 'why; it is recorded')
     .action(run((context, name: string, o: { reason: string }) => forceTake(context, name, o)));

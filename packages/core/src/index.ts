@@ -63,11 +63,13 @@ export {
   type StartVmOptions,
   type VmStatus,
 } from './supervisor/index.js';
+export { CAUSALITY_MS, effectPolicies, effectRulesPath, type EffectPolicy } from './gate/index.js';
 export * from './migration/index.js';
 export { SOFTWARE } from './version.js';
 
 // Everything that the signatures above mention, so that an integrator can name it.
 export type * from './console/index.js';
+export type * from './gate/index.js';
 export type { GuestProgress } from './hypervisor/port.js';
 export type * from './hypervisor/port.js';
 export type * from './input/index.js';

@@ -1,4 +1,4 @@
-import { migrate, parseRate, RepriseError } from '@reprise/core';
+import { migrate, parseRate, RepriseError, type EffectPolicy } from '@reprise/core';
 
 import type { Context } from '../context.js';
 import { planText, reportText, watchMigration } from '../output/migration-view.js';
@@ -9,6 +9,7 @@ import { sshOptions, type LinkOptions } from './link-options.js';
 export interface MigrateOptions extends LinkOptions {
   readonly dryRun?: boolean;
   readonly strategy: string;
+  readonly effects: EffectPolicy;
   readonly resume: boolean;
 }
 
@@ -31,6 +32,7 @@ export async function migrateVm(
   const outcome = await watchMigration(context.output, (onProgress) =>
     migrate({
       ...{ home: context.home, name, destination, strategy, onProgress },
+      effects: o.effects,
       resume: o.resume,
       dryRun: o.dryRun ?? false,
       ssh: sshOptions(o),

@@ -164,6 +164,13 @@ export function reportText(report: MigrationReport): string {
       `replay: ${outcome}, ${String(events)} events in ${seconds(replayed)} of a session of ${seconds(sessionSeconds)}`,
     );
   }
+  if (report.effects !== undefined) {
+    const { found, withheld, policy, attempts } = report.effects;
+    const tried = attempts.list.reduce((sum, { times }) => sum + times, attempts.unlisted);
+    lines.push(
+      `effects: ${String(found)} in the session (${policy}: ${String(withheld)} inputs left out); the replay tried ${String(tried)} connections, none got out`,
+    );
+  }
   for (const note of report.notes) lines.push(`note: ${note}`);
   return lines.join('\n');
 }

@@ -1,4 +1,5 @@
 import { HeldKeys, heldKey, releaseOf } from '../console/held-keys.js';
+import { isEnter } from '../console/keysym.js';
 import type { InputLog, PointerInput, TimedInput } from '../input/index.js';
 
 /**
@@ -9,7 +10,8 @@ export const effectPolicies = ['block', 'skip', 'stop'] as const;
 export type EffectPolicy = (typeof effectPolicies)[number];
 
 /**
- * The log as it is to be replayed. `block`: as it is. `skip`: without the marked presses and their releases.
+ * The log as it is to be replayed. `block`: as it is. `skip`: without the marked presses and their releases; where
+ * one is Return, without the line that it sent: left standing, the next Return would send it after all.
  * `stop`: up to the first marked event, with everything released that is pressed by then. Pure. Whatever is
  * pressed at the end of the result was pressed at the end of `log`.
  */
@@ -19,7 +21,30 @@ export function withhold(
   policy: EffectPolicy,
 ): InputLog {
   if (policy === 'block' || marked.size === 0) return log;
-  return policy === 'skip' ? skip(log, marked) : stop(log, Math.min(...marked));
+  return policy === 'skip'
+    ? skip(log, withTheirLines(log, marked))
+    : stop(log, Math.min(...marked));
+}
+
+/** Adds to each marked Return the keys that were pressed since the Return or the button before it. */
+function withTheirLines(log: InputLog, marked: ReadonlySet<number>): ReadonlySet<number> {
+  const all = new Set(marked);
+  let line: number[] = [];
+  let buttons = log.header.buttons;
+  for (const [index, { event }] of log.events.entries()) {
+    if (event.kind === 'pointer') {
+      if ((event.buttons & ~buttons) !== 0) line = [];
+      buttons = event.buttons;
+    } else if ((event.kind === 'key' || event.kind === 'extended-key') && event.down) {
+      if (!isEnter(event.keysym)) {
+        line.push(index);
+        continue;
+      }
+      if (marked.has(index)) for (const pressed of line) all.add(pressed);
+      line = [];
+    }
+  }
+  return all;
 }
 
 function skip(log: InputLog, marked: ReadonlySet<number>): InputLog {

@@ -4,6 +4,7 @@ import type { BlockRuns } from '@reprise/blkdriver-native';
 import { compress, type Differ, type ResiduePlan } from '@reprise/differ';
 
 import { packInputLog, sealBlob } from '../input/index.js';
+import type { EffectPolicy } from '../gate/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
 import { contentIndexOf } from './content-index.js';
@@ -24,6 +25,8 @@ export interface AnalysisOptions {
   readonly base: Snapshot;
   readonly strategy: 'auto' | 'replay' | 'ship';
   readonly bytesPerSecond: number | undefined;
+  /** What to do with input that had an effect in the world. Default `block`. */
+  readonly effects?: EffectPolicy;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: (text: string, done?: number, total?: number) => void;
 }
@@ -62,7 +65,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   try {
     const reference = await readFile(base.paths.device);
     const device = await compress(await readFile(head.paths.device), { reference });
-    const input = await inputBetween(store, name, base, head);
+    const input = await inputBetween(options);
     const sealedLog =
       'log' in input
         ? sealBlob(await store.secret(name), LOG_PURPOSE, packInputLog(input.log))
@@ -88,16 +91,12 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
 }
 
 /** The input of every session after `base`, up to `head`. */
-async function inputBetween(
-  store: SnapshotStore,
-  name: string,
-  base: Snapshot,
-  head: Snapshot,
-): Promise<SessionInput> {
+async function inputBetween(options: AnalysisOptions): Promise<SessionInput> {
+  const { store, name, base, head, effects } = options;
   const line = await lineOf(store, name, head);
   const newer = line.slice(
     0,
     line.findIndex((snapshot) => snapshot.root === base.root),
   );
-  return await readSessionInput(store, name, newer.reverse());
+  return await readSessionInput(store, name, newer.reverse(), effects);
 }

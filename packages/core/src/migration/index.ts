@@ -1,3 +1,12 @@
+export { effectsReport, type EffectsReport } from './effects.js';
+export {
+  explainMigration,
+  residueKinds,
+  type Explanation,
+  type ExplainOptions,
+  type ResidueKind,
+  type ResidueShare,
+} from './explain.js';
 export { migrationHistory } from './history.js';
 export { migrate, type MigrateOptions } from './migrate.js';
 export type { Plan } from './plan.js';

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { RepriseError } from '../errors.js';
+import type { EffectPolicy } from '../gate/index.js';
 import { parseAddress, type SshOptions } from '../link/index.js';
 import { openStore, type SnapshotStore } from '../snapshot/index.js';
 import { suspendVm, vmStatus } from '../supervisor/index.js';
@@ -23,6 +24,8 @@ export interface MigrateOptions {
   readonly bytesPerSecond?: number;
   /** Default `auto`: the plan decides. */
   readonly strategy?: 'auto' | 'replay' | 'ship';
+  /** What a replay does with input that had an effect in the world. Default `block`: nothing is left out, and nothing gets out. */
+  readonly effects?: EffectPolicy;
   /** Whether the VM is to run at the destination afterwards. Default true. */
   readonly resume?: boolean;
   /** Only find out what would be done; a running VM is refused, since it would have to be suspended. */
@@ -56,6 +59,7 @@ export async function migrate(options: MigrateOptions): Promise<SourceOutcome> {
     const outcome = await runSource({
       ...{ store, differ, name, channel, signal, onProgress },
       strategy: options.strategy ?? 'auto',
+      effects: options.effects ?? 'block',
       resume: options.resume ?? true,
       dryRun: options.dryRun ?? false,
       bytesPerSecond: options.bytesPerSecond,

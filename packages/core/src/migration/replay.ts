@@ -3,8 +3,15 @@ import { fileImage, type Differ, type PageRuns, type State } from '@reprise/diff
 
 import { RfbClient } from '../console/index.js';
 import { describeError } from '../errors.js';
-import { RecordedGaps, replayInput, type InputLog, type ReplayReport } from '../input/index.js';
-import type { Content } from '../protocol/index.js';
+import { FlowTable, summarizeAttempts } from '../gate/index.js';
+import {
+  ByEvidence,
+  replayInput,
+  type InputLog,
+  type PacingStrategy,
+  type ReplayReport,
+} from '../input/index.js';
+import { MAX_MISSED_NAMED, type Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 import {
   bootFilesOf,
@@ -22,6 +29,8 @@ export interface ReplayOptions {
   readonly log: InputLog;
   /** Names the scratch copy; a migration replays once. */
   readonly migration: string;
+  /** Default: by evidence. */
+  readonly pacing?: PacingStrategy;
   /** Ends the replay early; what it produced so far still counts. */
   readonly signal: AbortSignal;
   readonly onProgress: (events: number, eventsTotal: number, sessionMs: number) => void;
@@ -66,6 +75,8 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
   });
   const { resumeFrom, ram } = copy.paths;
   if (resumeFrom === undefined) throw new Error('a snapshot has no device state');
+  const startedMs = performance.now();
+  const flows = new FlowTable(() => performance.now() - startedMs);
   await using powered = await PoweredVm.start({
     machine,
     boot: await bootFilesOf(store, machine),
@@ -74,6 +85,11 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
     deviceState: resumeFrom,
     runDirectory: runtimeDirectory(store.home, `${base.vm}\0${migration}`),
     gate: 'closed',
+    network: {
+      onFrame: (frame, direction) => {
+        flows.observe(frame, direction);
+      },
+    },
     signal,
   });
   // The client outlives the replay: closing it would lift keys that the session left pressed.
@@ -82,7 +98,7 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
   const report = await replayInput({
     display,
     log,
-    pacing: new RecordedGaps(),
+    pacing: options.pacing ?? new ByEvidence(),
     guestProgress: () => powered.vm.progress(),
     signal,
     onProgress: ({ events, totalEvents, sessionMs }) => {
@@ -94,7 +110,8 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
   await powered.vm.pause();
   await powered.vm.quit();
   await powered.disk.close();
-  return asContent(report);
+  const attempts = machine.network === 'none' ? undefined : summarizeAttempts(flows.ledger());
+  return { ...asContent(report), ...(attempts === undefined ? {} : { attempts }) };
 }
 
 async function whatItProduced({ store, differ, base, migration }: ReplayOptions) {
@@ -120,6 +137,7 @@ function asContent(report: ReplayReport): Content<'replayReport'> {
     events: report.events,
     anchors: report.anchors,
     anchorsMissed: report.anchorsMissed,
+    missed: report.missed.slice(0, MAX_MISSED_NAMED),
     seconds: report.seconds,
     sessionSeconds: report.sessionSeconds,
   };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-import { byteClasses } from '../protocol/index.js';
+import { attempts, effectPolicies } from '../gate/index.js';
+import { byteClasses, missedAnchor } from '../protocol/index.js';
 
 /** What a migration did, kept in the store of both hosts and printed as the closing table. */
 
@@ -56,6 +57,18 @@ export const migrationReportSchema = z.strictObject({
       seconds,
       sessionSeconds: seconds,
       reason: z.string().optional(),
+      /** The screens that did not appear, and why they were given up; the first ones. */
+      missed: z.array(missedAnchor).optional(),
+    })
+    .optional(),
+  /** What the sessions did in the world, and what their replay tried, in vain; see docs/side-effects.md. */
+  effects: z
+    .strictObject({
+      policy: z.enum(effectPolicies),
+      found: count,
+      marked: count,
+      withheld: count,
+      attempts,
     })
     .optional(),
   /** Pages that were sent again because the first proof failed. */

@@ -4,6 +4,7 @@ import { BLOCK_SIZE } from '@reprise/blkdriver-native';
 import { countPages, type Differ, type PageRuns, type ResidueFrame } from '@reprise/differ';
 
 import { RepriseError, throwIfCancelled } from '../errors.js';
+import type { EffectPolicy } from '../gate/index.js';
 import type { Channel, Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore, VmRecord } from '../snapshot/index.js';
 
@@ -26,6 +27,8 @@ export interface SourceOptions {
   readonly name: string;
   readonly channel: Channel;
   readonly strategy: 'auto' | 'replay' | 'ship';
+  /** What to do with input that had an effect in the world. */
+  readonly effects: EffectPolicy;
   readonly resume: boolean;
   readonly dryRun: boolean;
   /** What the link carries, where it is known. */
@@ -364,6 +367,15 @@ class SourceMigration {
     });
   }
 
+  /** What the report says about the replay, and what it tried to do in the world. */
+  #replayed({ input }: Analysis): Pick<MigrationReport, 'replay' | 'effects'> {
+    if (this.#replay === undefined) return {};
+    const { attempts, ...replay } = this.#replay;
+    const effects = 'log' in input ? input.effects : undefined;
+    if (effects === undefined || attempts === undefined) return { replay };
+    return { replay, effects: { ...effects, attempts } };
+  }
+
   #report(
     vm: VmRecord,
     head: Snapshot,
@@ -385,7 +397,7 @@ class SourceMigration {
       pages: this.#pages,
       residue: { ramPages: this.#pages.ram.delta, diskBlocks: this.#pages.disk.delta },
       shippedAhead: countPages(unionRuns(this.#shippedAhead)),
-      ...(this.#replay === undefined ? {} : { replay: this.#replay }),
+      ...this.#replayed(prepared),
       repairedPages: this.#repairedPages,
       seconds: {
         plan: seconds('plan'),

@@ -2,7 +2,9 @@ export { type BytesByClass, type ByteTotals } from './byte-account.js';
 export { Channel, type Greeting } from './channel.js';
 export {
   byteClasses,
+  MAX_MISSED_NAMED,
   messages,
+  missedAnchor,
   PROTOCOL_VERSION,
   type ByteClass,
   type Content,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { errorCodes, type ErrorCode } from '../errors.js';
+import { attempts } from '../gate/attempts.js';
 import { ancestorSchema, handoffMessageSchema } from '../lease/index.js';
 import { machineSchema, sha256Hex } from '../machine/index.js';
 import { vmName } from '../snapshot/index.js';
@@ -76,6 +77,18 @@ const replayProgress = z.strictObject({
   sessionMs: count,
 });
 
+/** A recorded screen that a replay did not see. */
+export const missedAnchor = z.strictObject({
+  /** The input that waited for it. */
+  index: count,
+  /** In the recorded session. */
+  atMs: z.number().min(0),
+  reason: z.string().max(200),
+});
+
+/** How many missed screens a report names; the rest is counted. */
+export const MAX_MISSED_NAMED = 100;
+
 const replayReport = z.strictObject({
   outcome: z.enum(['complete', 'diverged', 'failed', 'aborted']),
   pacing: z.string().max(64),
@@ -83,6 +96,9 @@ const replayReport = z.strictObject({
   events: count,
   anchors: count,
   anchorsMissed: count,
+  missed: z.array(missedAnchor).max(MAX_MISSED_NAMED).optional(),
+  /** What the replay tried to reach; absent where the machine has no network. */
+  attempts: attempts.optional(),
   seconds: z.number().min(0),
   sessionSeconds: z.number().min(0),
 });

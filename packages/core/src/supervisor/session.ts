@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { openConsoleProxy, RfbClient, type ConsoleProxy } from '../console/index.js';
 import { describeError, RepriseError } from '../errors.js';
+import { FlowTable, ledgerPath, writeLedger } from '../gate/index.js';
 import { InputLogWriter, SessionClock, type InputSink } from '../input/index.js';
 import { identifyProcess, type RunGrant } from '../lease/index.js';
 import { CleanupStack } from '../process/index.js';
@@ -45,6 +46,8 @@ interface Parts {
   readonly clock: SessionClock;
   readonly console: ConsoleProxy;
   readonly tally: Tally;
+  /** What the guest sends; empty where the machine has no network. */
+  readonly flows: FlowTable;
   /** Where the machine's clock is virtual. */
   readonly virtual: VirtualSession | undefined;
 }
@@ -77,6 +80,9 @@ export class Session {
   ): Promise<Session> {
     const { name } = request;
     const tally: Tally = { events: 0, anchors: 0, diskRestarts: 0, warnings: [] };
+    const clock = new SessionClock();
+    clock.pause();
+    const flows = new FlowTable(() => clock.now());
     const cleanup = new CleanupStack();
     await store.vm(name);
     const grant = await store.lease.acquireToRun(name);
@@ -90,15 +96,15 @@ export class Session {
         },
       });
       events.onProgress?.('starting the hypervisor');
-      const powered = cleanup.use(await powerOn(store, working, resumes, tally, events.signal));
+      const powered = cleanup.use(
+        await powerOn(store, working, resumes, { tally, flows }, events.signal),
+      );
       const qemu = identifyProcess(powered.vm.processId);
       if (qemu !== undefined) await grant.attach(qemu);
       const { virtualClock } = powered.vm;
       const virtual =
         virtualClock === undefined ? undefined : await VirtualSession.begin(virtualClock);
       const recorder = cleanup.use(await openRecorder(store, working, powered, virtual));
-      const clock = new SessionClock();
-      clock.pause();
       const console = cleanup.use(
         await openConsole(request, { powered, recorder, clock, tally, virtual }),
       );
@@ -106,19 +112,9 @@ export class Session {
       clock.resume();
       cleanup.keep();
       return new Session({
-        ...{
-          store,
-          name,
-          grant,
-          working,
-          resumes,
-          powered,
-          recorder,
-          clock,
-          console,
-          tally,
-          virtual,
-        },
+        ...{ store, name, grant, working, resumes, powered, recorder, clock, console, tally },
+        virtual,
+        flows,
       });
     } catch (error) {
       await cleanup.release();
@@ -167,10 +163,19 @@ export class Session {
     await console.close();
     await recorder.close();
     await powered.suspend(working.paths.device);
+    await this.#keepFlows();
     const { root } = await store.commitWorkingCopy(name, { session: this.#summary() });
     await grant.release();
     this.#state = 'over';
     return { root };
+  }
+
+  /** Beside the input log, before the commit: a snapshot without it would not know what was sent. */
+  async #keepFlows(): Promise<void> {
+    const { store, name, working, flows } = this.#parts;
+    if ((await store.machine(name)).network === 'none') return;
+    const path = ledgerPath(working.paths.inputLog);
+    await writeLedger(path, await store.secret(name), flows.ledger());
   }
 
   /** Stops the guest at a tick, with every input before it in the log. */
@@ -237,7 +242,7 @@ async function powerOn(
   store: SnapshotStore,
   working: WorkingCopy,
   resumes: boolean,
-  tally: Tally,
+  { tally, flows }: Pick<Parts, 'tally' | 'flows'>,
   signal: AbortSignal | undefined,
 ): Promise<PoweredVm> {
   const machine = await store.machine(working.vm);
@@ -250,6 +255,20 @@ async function powerOn(
     ...(resumes && resumeFrom !== undefined ? { deviceState: resumeFrom } : {}),
     runDirectory: runtimeDirectory(store.home, working.vm),
     gate: 'open',
+    network: {
+      onFrame: (frame, direction) => {
+        flows.observe(frame, direction);
+      },
+      onFault: ({ reason, restarted }) => {
+        flows.gap(reason);
+        warn(
+          tally,
+          restarted
+            ? 'The process that is the network ended and was started again: connections of the guest were cut, and the list of what it sent has a gap.'
+            : `The guest has no network any more: ${reason}. Suspend the VM and start it again.`,
+        );
+      },
+    },
     ...(signal === undefined ? {} : { signal }),
     onDiskFault: ({ restarted }) => {
       tally.diskRestarts++;

@@ -7,7 +7,7 @@ import { ensureGuest, READY_MARKER } from '@reprise/guests';
 
 import { RfbClient } from '../console/index.js';
 import { listenUnix } from '../link/index.js';
-import { parseMachine } from '../machine/index.js';
+import { parseMachine, type MachineInput } from '../machine/index.js';
 import { receive, seed } from '../migration/index.js';
 import { openStore, type Snapshot } from '../snapshot/index.js';
 import { startVm, suspendVm } from '../supervisor/index.js';
@@ -58,7 +58,7 @@ async function host(directory: string, name: string) {
 }
 
 /** Imports the tiny guest, boots it to its prompt, and suspends it: the first snapshot. */
-export async function bootTiny(home: string): Promise<void> {
+export async function bootTiny(home: string, change: Partial<MachineInput> = {}): Promise<void> {
   const guest = await ensureGuest('tiny');
   {
     await using store = await openStore({ home });
@@ -78,6 +78,7 @@ export async function bootTiny(home: string): Promise<void> {
       },
       clockBase: '2026-01-01T00:00:00',
       seed: 1,
+      ...change,
     });
     await store.createVm({ name: VM, machine, disk: guest.disk });
   }
