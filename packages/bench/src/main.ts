@@ -7,7 +7,14 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { runBenchmark } from './benchmark.js';
 import { bytesSessions, runBytesBenchmark } from './bytes/index.js';
-import { driverTable, runDriverBenchmark, workloads } from './driver/index.js';
+import {
+  driverTable,
+  memoryTable,
+  runDriverBenchmark,
+  runMemoryBenchmark,
+  workloads,
+} from './driver/index.js';
+import { runScaleBenchmark, scaleTable } from './scale/scale-benchmark.js';
 import { sessionNames } from './session/index.js';
 
 const INTERRUPTED = 130;
@@ -67,6 +74,46 @@ program
         repeatUntilMs: patience * 1000,
       });
       process.stdout.write(`${driverTable(result)}\n`);
+      return result;
+    });
+  });
+
+interface ScaleArguments {
+  readonly disk: number;
+  readonly written: number;
+  readonly ram: number;
+  readonly json?: string;
+}
+
+program
+  .command('scale')
+  .description(
+    'A large machine: time, memory and reads of the differ; cost must follow what changed.',
+  )
+  .option('--disk <GiB>', 'size of the disk', parseGibibytes, 64)
+  .option('--written <GiB>', 'how much of it is written', parseGibibytes, 20)
+  .option('--ram <GiB>', 'memory', parseGibibytes, 8)
+  .option('--json <file>', 'also write everything that was measured')
+  .action(async ({ disk, written, ram, json }: ScaleArguments) => {
+    await run(json, async (signal, onProgress) => {
+      const result = await runScaleBenchmark({
+        ...{ diskGiB: disk, writtenGiB: Math.min(disk, written), ramGiB: ram },
+        ...{ changedShare: 0.02, signal, onProgress },
+      });
+      process.stdout.write(`${scaleTable(result)}\n`);
+      return result;
+    });
+  });
+
+program
+  .command('driver-memory')
+  .description('How much memory our block driver takes, by GiB of disk and by million writes.')
+  .option('--millions <count>', 'random 4 KiB writes to make', parseCount, 2)
+  .option('--json <file>', 'also write everything that was measured')
+  .action(async ({ millions, json }: { millions: number; json?: string }) => {
+    await run(json, async (signal, onProgress) => {
+      const result = await runMemoryBenchmark({ millions, signal, onProgress });
+      process.stdout.write(`${memoryTable(result)}\n`);
       return result;
     });
   });
@@ -146,6 +193,12 @@ async function checkWritable(file: string): Promise<void> {
       cause,
     });
   }
+}
+
+function parseGibibytes(text: string): number {
+  const gib = Number(text);
+  if (gib > 0 && gib <= 4096) return gib;
+  throw new InvalidArgumentError('Give GiB, above 0 and up to 4096.');
 }
 
 function parseCount(text: string): number {

@@ -68,7 +68,7 @@ export async function measureOracles(
       await pages.write(await readPacked(sources.target, packed));
   }
   await using writer = new PageWriter(prefix);
-  await writeState(writer, sources.base, input.base);
+  await writeBase(writer, sources.base, input.base, input);
   await writeReproduced(writer, input, sources.target);
   await writer.end();
   const positions = await positionBytes(input);
@@ -140,18 +140,25 @@ function unexplainedEntries({ plan, answers }: OracleInput): Unexplained {
 
 type Unexplained = readonly { readonly entry: number; readonly packed: bigint }[];
 
-/** Every page of the base that is not zero, the disk first: matches near the end cost less. */
-async function writeState(writer: PageWriter, readers: Readers, state: State): Promise<void> {
-  for (const space of ['disk', 'ram'] as const) {
-    const { extents } = state[space];
-    let next = 0;
-    for (let i = 0; i + 3 < extents.length; i += 4) {
-      const first = Math.max(next, Number((extents[i] ?? 0n) / 4096n));
-      const end = Math.ceil(Number((extents[i] ?? 0n) + (extents[i + 1] ?? 0n)) / PAGE_SIZE);
-      for (let page = first; page < end; page++)
-        await writer.write(await readers[space].page(page));
-      next = end;
-    }
+/**
+ * Of the base: every page of memory that is not zero, and of the disk those that resemble what must be carried. The whole
+ * disk would take zstd an hour to index and holds nothing else that is near.
+ */
+async function writeBase(
+  writer: PageWriter,
+  readers: Readers,
+  state: State,
+  { plan }: OracleInput,
+): Promise<void> {
+  const near = new Set(plan.entries.hints.filter((at) => at !== NOWHERE && (at & 1n) === 1n));
+  for (const at of near) await writer.write(await readPacked(readers, at));
+  const { extents } = state.ram;
+  let next = 0;
+  for (let i = 0; i + 3 < extents.length; i += 4) {
+    const first = Math.max(next, Math.floor(Number(extents[i] ?? 0n) / PAGE_SIZE));
+    const end = Math.ceil(Number((extents[i] ?? 0n) + (extents[i + 1] ?? 0n)) / PAGE_SIZE);
+    for (let page = first; page < end; page++) await writer.write(await readers.ram.page(page));
+    next = end;
   }
 }
 
@@ -218,8 +225,8 @@ async function patchFrom(
   await runProgram(
     'zstd',
     [
-      ...['-q', '-c', '-19', '--ultra', '--long=31', '-T1', `--patch-from=${prefix}`],
-      ...['--zstd=hlog=28,clog=28,wlog=31,lhlog=26', '--', content],
+      ...['-q', '-c', '-19', '--ultra', '--long=30', '-T1', `--patch-from=${prefix}`],
+      ...['--zstd=hlog=27,clog=27,wlog=30,lhlog=26', '--', content],
     ],
     { onOutput: (chunk) => (bytes += chunk.length), ...(signal === undefined ? {} : { signal }) },
   );

@@ -1,0 +1,34 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { runScaleBenchmark, scaleTable } from './scale-benchmark.js';
+
+describe('the bench of a large machine', () => {
+  const cache = process.env['REPRISE_CACHE'];
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'bench-scale-'));
+    process.env['REPRISE_CACHE'] = directory;
+  });
+  afterEach(async () => {
+    if (cache === undefined) delete process.env['REPRISE_CACHE'];
+    else process.env['REPRISE_CACHE'] = cache;
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test('finds exactly what it changed, at every step', async () => {
+    const result = await runScaleBenchmark({
+      ...{ diskGiB: 0.0625, writtenGiB: 0.03125, ramGiB: 0.015625, changedShare: 0.02 },
+      onProgress: () => undefined,
+    });
+    const of = (step: string) => result.steps.find((one) => one.step === step)?.detail;
+    expect(of('plan')).toMatch(new RegExp(`^${String(result.changedPages)} pages`));
+    expect(of('index of the next snapshot')).toMatch(
+      new RegExp(`^${String(result.changedPages)} contents added`),
+    );
+    expect(scaleTable(result)).toContain('first index');
+  });
+});
