@@ -1,5 +1,5 @@
-/* Throughput of the differ against what the machine can do: node dist/bench/differ-bench.js [MiB]. */
-import { execFileSync } from 'node:child_process';
+/* Throughput of the differ against what the machine and other programs can do: node dist/bench/differ-bench.js [MiB]. */
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -66,7 +66,11 @@ async function measureThreads(threads: number, base: Image, target: Image, home:
   const indexPath = join(home, 'index');
   const works: [string, () => Promise<unknown>][] = [
     ['compare', () => differ.compare(base, target)],
-    ['index', () => differ.buildIndex(states.base, indexPath)],
+    [
+      'index, without sketches',
+      () => differ.buildIndex(states.base, indexPath, { sketches: false }),
+    ],
+    ['index, with sketches', () => differ.buildIndex(states.base, indexPath)],
     ['leaf hashing (SHA-256)', () => differ.hashLeaves(base, join(home, 'leaves'))],
     [
       'plan, compare included',
@@ -86,6 +90,27 @@ async function measureThreads(threads: number, base: Image, target: Image, home:
     measures.push({ name: `${name}, ${threads} thread${threads > 1 ? 's' : ''}`, gibPerSecond });
   }
   return measures;
+}
+
+/** What other programs make of the same files, or nothing where one is not installed. */
+function measurePrograms(home: string, gib: number): Measure[] {
+  const [base, target] = [join(home, 'base'), join(home, 'target')];
+  const programs: [string, string[]][] = [
+    ['b3sum', ['--num-threads', '1', base]],
+    ['sha256sum', [base]],
+    ['rsync', ['--no-whole-file', '--dry-run', '--ignore-times', '--checksum', base, target]],
+  ];
+  return programs.flatMap(([program, parameters]) => {
+    const gibPerSecond: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const start = process.hrtime.bigint();
+      const { error } = spawnSync(program, parameters, { stdio: 'ignore' });
+      if (error !== undefined) return [];
+      gibPerSecond.push(gib / (Number(process.hrtime.bigint() - start) / 1e9));
+    }
+    const name = program === 'rsync' ? 'rsync --checksum (both files)' : program;
+    return [{ name, gibPerSecond }];
+  });
 }
 
 async function main(): Promise<void> {
@@ -108,6 +133,7 @@ async function main(): Promise<void> {
       { name: 'XXH3-128 of the file’s pages', gibPerSecond: yardsticks.xxh3 },
       ...(await measureThreads(1, base, target, home)),
       ...(await measureThreads(2, base, target, home)),
+      ...measurePrograms(home, mib / 1024),
     ];
     console.log(
       `${cpus()[0]?.model ?? 'unknown processor'} x ${cpus().length}, commit ${commit()}`,
