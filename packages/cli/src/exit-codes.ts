@@ -23,10 +23,12 @@ export const exitCodes = {
 const byCode: Partial<Record<ErrorCode, number>> = {
   INVALID_ARGUMENT: exitCodes.usage,
   INVALID_MACHINE: exitCodes.usage,
+  EFFECT_RULES_INVALID: exitCodes.usage,
   MISSING_PROGRAM: exitCodes.host,
   ACCELERATOR_UNUSABLE: exitCodes.host,
   INSUFFICIENT_SPACE: exitCodes.host,
   HYPERVISOR_START_FAILED: exitCodes.host,
+  NETWORK_UNAVAILABLE: exitCodes.host,
   VM_UNKNOWN: exitCodes.vm,
   VM_EXISTS: exitCodes.vm,
   VM_RUNNING: exitCodes.vm,

@@ -31,7 +31,7 @@ export {
   type KeyName,
   type RfbClientOptions,
 } from './console/index.js';
-export { readInputLog, type InputLog } from './input/index.js';
+export { ByEvidence, readInputLog, RecordedGaps, type InputLog } from './input/index.js';
 export { type HandoffState, type Lease } from './lease/index.js';
 export {
   connectUnix,

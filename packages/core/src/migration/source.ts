@@ -355,7 +355,7 @@ class SourceMigration {
     }
     if (report.anchorsMissed > 0) {
       this.#notes.push(
-        `${String(report.anchorsMissed)} of ${String(report.anchors)} recorded screens did not appear in the replay.`,
+        `${String(report.anchorsMissed)} of ${String(report.anchors)} recorded screens did not appear in the replay${firstMiss(report)}.`,
       );
     }
   }
@@ -411,6 +411,13 @@ class SourceMigration {
       notes: this.#notes,
     };
   }
+}
+
+/** Where a replay went another way first: what comes after it is seldom news. */
+function firstMiss({ missed }: Content<'replayReport'>): string {
+  const first = missed?.[0];
+  if (first === undefined) return '';
+  return `; the first was to come ${(first.atMs / 1000).toFixed(1)} s into the session: ${first.reason}`;
 }
 
 function noPages() {
