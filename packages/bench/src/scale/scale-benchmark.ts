@@ -153,7 +153,7 @@ async function writeImage(
       for (let i = 0; i < BATCH_PAGES; i++) {
         for (let word = 0; word < PAGE_SIZE; word += 512) {
           batch.writeBigUInt64LE(
-            BigInt(first + i) * 0x9e3779b97f4an + BigInt(word),
+            BigInt.asUintN(64, BigInt(first + i) * 0x9e3779b97f4an + BigInt(word)),
             i * PAGE_SIZE + word,
           );
         }
