@@ -80,6 +80,11 @@ export function buildProgram(version: string): Command {
     .option('--dry-run', 'only say what would be done, and what it would cost')
     .option('--strategy <name>', 'auto, replay or ship', 'auto')
     .addOption(
+      new Option('--optimize <what>', 'how long a replay is waited for')
+        .choices(['bytes', 'time'])
+        .default('bytes'),
+    )
+    .addOption(
       new Option(
         '--effects <policy>',
         'what a replay does with input that had an effect in the world',

@@ -9,6 +9,7 @@ import { sshOptions, type LinkOptions } from './link-options.js';
 export interface MigrateOptions extends LinkOptions {
   readonly dryRun?: boolean;
   readonly strategy: string;
+  readonly optimize: 'bytes' | 'time';
   readonly effects: EffectPolicy;
   readonly resume: boolean;
 }
@@ -32,6 +33,7 @@ export async function migrateVm(
   const outcome = await watchMigration(context.output, (onProgress) =>
     migrate({
       ...{ home: context.home, name, destination, strategy, onProgress },
+      optimize: o.optimize,
       effects: o.effects,
       resume: o.resume,
       dryRun: o.dryRun ?? false,

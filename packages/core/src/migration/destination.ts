@@ -21,7 +21,7 @@ import { receiveRepair } from './repair.js';
 import { replaySession, type Replayed } from './replay.js';
 import { Staging } from './staging.js';
 
-const PROGRESS_EVERY_MS = 5_000;
+const PROGRESS_EVERY_MS = 2_000;
 /** What stays free beside what a migration needs. */
 const SPARE_BYTES = 64 * 1024 * 1024;
 
@@ -57,6 +57,7 @@ class DestinationMigration {
   readonly #vm: VmRecord;
   readonly #handoff: HandoffExchange;
   readonly #ending = new AbortController();
+  readonly #stopReplay = new AbortController();
   #staging: Staging | undefined;
   #replay: Promise<Replayed> | undefined;
 
@@ -132,12 +133,22 @@ class DestinationMigration {
     this.#staging = staging;
     for (;;) {
       const message = await channel.receive(
-        ...(['inputLog', 'residueStart', 'questions', 'ramResidue', 'diskResidue'] as const),
+        ...([
+          'inputLog',
+          'replayStop',
+          'residueStart',
+          'questions',
+          'ramResidue',
+          'diskResidue',
+        ] as const),
         ...(['device', 'root'] as const),
       );
       switch (message.name) {
         case 'inputLog':
           this.#replay = this.#startReplay(base, plan, message.content);
+          break;
+        case 'replayStop':
+          this.#stopReplay.abort();
           break;
         case 'questions':
           await channel.send(
@@ -170,7 +181,7 @@ class DestinationMigration {
       const packed = openBlob(await store.secret(this.#vm.name), LOG_PURPOSE, sealed);
       const replayed = await replaySession({
         ...{ store, differ, base, migration: plan.migration, log: unpackInputLog(packed) },
-        signal: this.#ending.signal,
+        ...{ signal: this.#ending.signal, stop: this.#stopReplay.signal },
         onProgress: (events, eventsTotal, sessionMs) => {
           if (Date.now() - toldMs < PROGRESS_EVERY_MS) return;
           toldMs = Date.now();

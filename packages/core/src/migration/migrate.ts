@@ -24,6 +24,10 @@ export interface MigrateOptions {
   readonly bytesPerSecond?: number;
   /** Default `auto`: the plan decides. */
   readonly strategy?: 'auto' | 'replay' | 'ship';
+  /**
+   * `bytes` (default): a replay is waited for as long as it goes on. `time`: until shipping would be done sooner.
+   */
+  readonly optimize?: 'bytes' | 'time';
   /** What a replay does with input that had an effect in the world. Default `block`: nothing is left out, and nothing gets out. */
   readonly effects?: EffectPolicy;
   /** Whether the VM is to run at the destination afterwards. Default true. */
@@ -59,6 +63,7 @@ export async function migrate(options: MigrateOptions): Promise<SourceOutcome> {
     const outcome = await runSource({
       ...{ store, differ, name, channel, signal, onProgress },
       strategy: options.strategy ?? 'auto',
+      optimize: options.optimize ?? 'bytes',
       effects: options.effects ?? 'block',
       resume: options.resume ?? true,
       dryRun: options.dryRun ?? false,

@@ -31,8 +31,10 @@ export interface ReplayOptions {
   readonly migration: string;
   /** Default: by evidence. */
   readonly pacing?: PacingStrategy;
-  /** Ends the replay early; what it produced so far still counts. */
+  /** Ends everything; nothing is kept. */
   readonly signal: AbortSignal;
+  /** Ends the replay early; what it produced so far counts. */
+  readonly stop?: AbortSignal;
   readonly onProgress: (events: number, eventsTotal: number, sessionMs: number) => void;
 }
 
@@ -100,7 +102,7 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
     log,
     pacing: options.pacing ?? new ByEvidence(),
     guestProgress: () => powered.vm.progress(),
-    signal,
+    signal: options.stop === undefined ? signal : AbortSignal.any([signal, options.stop]),
     onProgress: ({ events, totalEvents, sessionMs }) => {
       options.onProgress(events, totalEvents, sessionMs);
     },

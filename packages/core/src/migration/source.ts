@@ -13,6 +13,7 @@ import { HandoffExchange } from './handoff-exchange.js';
 import type { Plan } from './plan.js';
 import type { OnProgress, Stage } from './progress.js';
 import { sendRepair } from './repair.js';
+import { ReplayVigil } from './replay-vigil.js';
 import type { MigrationReport } from './report.js';
 import { unionRuns } from './runs.js';
 import { sessionMs } from './session-log.js';
@@ -27,6 +28,8 @@ export interface SourceOptions {
   readonly name: string;
   readonly channel: Channel;
   readonly strategy: 'auto' | 'replay' | 'ship';
+  /** What to save: it decides how long a replay is waited for. */
+  readonly optimize: 'bytes' | 'time';
   /** What to do with input that had an effect in the world. */
   readonly effects: EffectPolicy;
   readonly resume: boolean;
@@ -67,6 +70,7 @@ class SourceMigration {
   readonly #pages = { ram: noPages(), disk: noPages() };
   #replay: Content<'replayReport'> | undefined;
   #shippedAhead: PageRuns[] = [];
+  #shippedBytes = 0;
   #repairedPages = 0;
 
   constructor(options: SourceOptions) {
@@ -222,6 +226,17 @@ class SourceMigration {
     await channel.send('inputLog', sealedLog);
     const over = new AbortController();
     const shipping = this.#shipAhead(prepared, over.signal);
+    const vigil = new ReplayVigil({
+      optimize: this.#o.optimize,
+      bytesPerSecond: this.#o.bytesPerSecond,
+      analysis: prepared,
+      shippedBytes: () => this.#shippedBytes,
+      onStop: (because) => {
+        this.#notes.push(`The replay was stopped: ${because}.`);
+        // When it fails, so does whatever waits for the report.
+        channel.send('replayStop', {}).catch(() => undefined);
+      },
+    });
     try {
       for (;;) {
         const message = await channel.receive('replayProgress', 'replayReport');
@@ -230,9 +245,11 @@ class SourceMigration {
           break;
         }
         const { events, eventsTotal } = message.content;
+        vigil.progress(events, eventsTotal);
         this.#tell('replay', 'the destination replays', events, eventsTotal);
       }
     } finally {
+      vigil.end();
       over.abort();
       await shipping;
     }
@@ -249,6 +266,7 @@ class SourceMigration {
       if (!started) await channel.send('residueStart', {});
       started = true;
       await channel.send('diskResidue', frame.bytes);
+      this.#shippedBytes += frame.bytes.length;
       this.#count(frame);
       this.#shippedAhead.push(frame.covered);
     }

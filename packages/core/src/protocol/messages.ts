@@ -187,6 +187,8 @@ export const messages = {
   plan: { ...control(20, 'source', plan), content: plan },
   inputLog: bytes(21, 'source', 'log', 8 * MiB),
   replayProgress: { ...control(22, 'destination', replayProgress), content: replayProgress },
+  /** The replay is not worth waiting for any more; what it has produced counts. */
+  replayStop: { ...control(24, 'source', nothing), content: nothing },
   replayReport: { ...control(23, 'destination', replayReport), content: replayReport },
 
   questions: bytes(30, 'source', 'digests', 16 * MiB - 1),

@@ -32,11 +32,14 @@ export const transitions: Readonly<Record<Phase, Row>> = {
   replaying: {
     replayProgress: 'replaying',
     replayReport: 'residue',
+    replayStop: 'replaying',
     residueStart: 'replaying',
     diskResidue: 'replaying',
   },
   residue: {
     inputLog: 'replaying',
+    // It may cross the report on its way.
+    replayStop: 'residue',
     residueStart: 'residue',
     questions: 'residue',
     answers: 'residue',
