@@ -58,6 +58,8 @@ class OpenDisk {
     return with([&](Disk& disk) {
       std::shared_ptr<xen::Vbd> vbd = start(disk.device());
       const std::lock_guard lock(servers_mutex_);
+      std::erase_if(vbds_,
+                    [](const auto& old) { return old->report().state == xen::VbdState::kEnded; });
       vbds_.push_back(vbd);
       return vbd;
     });

@@ -91,6 +91,7 @@ TEST_CASE("operations that do not exist or cannot be nested are refused as unsup
     CHECK(check(indirect(op, 0, 1)) == Refusal::kUnknownOperation);
   }
   CHECK(check(discard(0, 8, kDiscardSecure)) == Refusal::kNotOffered);
+  CHECK(check(discard(0, 8), {.sectors = 2048, .discard = false}) == Refusal::kNotOffered);
   CHECK(status_of(Refusal::kNotOffered) == Status::kUnsupported);
   CHECK(status_of(Refusal::kOutsideDisk) == Status::kError);
 }

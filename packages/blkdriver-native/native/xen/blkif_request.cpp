@@ -23,7 +23,9 @@ bool inside(std::uint64_t sector, std::uint64_t count, const Terms& terms) noexc
 }
 
 Refusal check_discard(const BlkifRequest& request, const Terms& terms) noexcept {
-  if ((request.discard_flags & kDiscardSecure) != 0) return Refusal::kNotOffered;
+  if (!terms.discard || (request.discard_flags & kDiscardSecure) != 0) {
+    return Refusal::kNotOffered;
+  }
   if (request.discard_sectors == 0) return Refusal::kNoSegments;
   return inside(request.sector, request.discard_sectors, terms) ? Refusal::kNone
                                                                 : Refusal::kOutsideDisk;

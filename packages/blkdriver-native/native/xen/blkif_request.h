@@ -59,6 +59,7 @@ Segment decode_segment(std::span<const std::byte, kSegmentBytes> in) noexcept;
 struct Terms {
   std::uint64_t sectors = 0;  ///< of the disk, 512 bytes each
   bool read_only = false;
+  bool discard = true;
   std::uint16_t max_indirect_segments = kMostIndirectSegments;  ///< 0: none
 };
 

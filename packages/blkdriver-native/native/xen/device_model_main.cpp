@@ -38,6 +38,7 @@ class DeviceModel {
   void run() {
     for (const std::string& name : store_.list(backends_)) serve(name);
     store_.watch(backends_);
+    store_.watch("@releaseDomain");  // some domain has ended; which is seen below
     store_.write("/local/domain/0/device-model/" + std::to_string(domain_) + "/state", "running");
     bool signalled = false;
     while (!signalled && store_.read(guest_)) {

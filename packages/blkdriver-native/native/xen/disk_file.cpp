@@ -24,7 +24,8 @@ Line split(std::string_view line) noexcept {
 
 /// False where the value is none for the key, or the key none of ours.
 bool apply(const Line& line, DiskFile& file) {
-  const auto& [key, value] = line;
+  const std::string_view key = line.key;
+  const std::string_view value = line.value;
   const auto path = [&](std::filesystem::path& to) {
     if (!value.starts_with('/') || !to.empty()) return false;
     to = value;

@@ -139,6 +139,10 @@ std::uint16_t VbdNodes::offered_indirect_segments() const {
   return static_cast<std::uint16_t>(offered.value_or(0));
 }
 
+bool VbdNodes::offered_discard() const {
+  return store_.read_number(backend_ + "/feature-discard", 1).value_or(0) == 1;
+}
+
 FrontendRing VbdNodes::read_ring() const {
   const auto unusable = [&](const std::string& what) {
     return Error(ErrorCode::kXenFailed,

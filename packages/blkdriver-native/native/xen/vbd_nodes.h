@@ -40,6 +40,7 @@ class VbdNodes {
   std::optional<std::uint64_t> published_sectors() const;
   /// What was offered, by us or by a predecessor: that holds for the connection.
   std::uint16_t offered_indirect_segments() const;
+  bool offered_discard() const;
 
   /// Throws Error(kXenFailed) where the frontend's nodes make no sense.
   FrontendRing read_ring() const;

@@ -115,7 +115,7 @@ bool VbdThread::follow_handshake() {
     if (let_go || !now.frontend_there || Clock::now() >= *close_by_) {
       disconnect();
       if (now.backend_there) nodes_.set_state(XenbusState::kClosed);
-      if (options_.make_nodes) nodes_.remove();
+      forget();
       end(VbdEnd::kClosed);
       return false;
     }
@@ -148,7 +148,7 @@ bool VbdThread::follow_handshake() {
     case Step::kEnd:
       disconnect();
       if (now.backend_there) nodes_.set_state(XenbusState::kClosed);
-      if (options_.make_nodes) nodes_.remove();
+      forget();
       end(now.frontend_there ? VbdEnd::kRemoved : VbdEnd::kFrontendGone);
       return false;
   }
@@ -209,6 +209,7 @@ void VbdThread::connect(Connection::Start start) {
   }
   const Terms terms{.sectors = sectors,
                     .read_only = nodes_.read_only(),
+                    .discard = nodes_.offered_discard(),
                     .max_indirect_segments = nodes_.offered_indirect_segments()};
   auto connection =
       std::make_unique<Connection>(device_, journal_, options_.domain, ring, terms, start);
@@ -230,6 +231,12 @@ void VbdThread::disconnect() {
   add(report_.counts, connection_->counts());
   report_.state = VbdState::kWaiting;
   connection_.reset();
+}
+
+void VbdThread::forget() {
+  if (options_.make_nodes) nodes_.remove();
+  std::error_code ignored;  // it stands in /run, and goes with the next boot
+  std::filesystem::remove(journal_path(options_), ignored);
 }
 
 void VbdThread::end(VbdEnd why, const std::string& error) {

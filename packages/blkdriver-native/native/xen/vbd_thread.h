@@ -40,6 +40,8 @@ class VbdThread final : public Vbd {
   void connect(Connection::Start start);
   void disconnect();
   void end(VbdEnd why, const std::string& error = {});
+  /// The device is gone for good: no successor will ask for what its ring was.
+  void forget();
   void note(const std::string& error);
 
   BlockDevice& device_;
