@@ -15,6 +15,8 @@ const ENVIRONMENT = {
   TURBO_TELEMETRY_DISABLED: '1',
   DO_NOT_TRACK: '1',
   CI: process.env.CI ?? 'true',
+  // `npm test --silent` would have pnpm fail without a word.
+  npm_config_loglevel: 'warn',
 };
 
 const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
