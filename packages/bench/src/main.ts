@@ -15,6 +15,7 @@ import {
   workloads,
 } from './driver/index.js';
 import { runScaleBenchmark, scaleTable } from './scale/scale-benchmark.js';
+import { fidelitySessionNames, fidelityTable, runFidelityBenchmark } from './fidelity/index.js';
 import { sessionNames } from './session/index.js';
 
 const INTERRUPTED = 130;
@@ -141,6 +142,32 @@ program
         onTable: (text) => process.stdout.write(`${text}\n\n`),
       }),
     );
+  });
+
+interface FidelityArguments {
+  readonly session?: readonly string[];
+  readonly runs: number;
+  readonly json?: string;
+}
+
+program
+  .command('fidelity')
+  .description(
+    'Replays recorded sessions and compares the last screen, files, time and residue. Takes hours; run again with the same --json, it goes on where it was.',
+  )
+  .addOption(
+    new Option('--session <name...>', 'only these sessions').choices([...fidelitySessionNames]),
+  )
+  .option('--runs <count>', 'replay each session this often', parseCount, 20)
+  .option('--json <file>', 'what was measured so far, and what is measured now')
+  .action(async ({ session, runs, json }: FidelityArguments) => {
+    await run(json, async (signal, onProgress) => {
+      const result = await runFidelityBenchmark({
+        ...{ sessions: session ?? fidelitySessionNames, runs, file: json, signal, onProgress },
+      });
+      process.stdout.write(`${fidelityTable(result)}\n`);
+      return result;
+    });
   });
 
 async function bench(options: Arguments): Promise<void> {

@@ -1,0 +1,6 @@
+export {
+  fidelitySessionNames,
+  fidelityTable,
+  runFidelityBenchmark,
+  type FidelityResult,
+} from './fidelity-benchmark.js';
