@@ -7,7 +7,7 @@ import { setup } from './setup.mjs';
 
 const args = process.argv.slice(2);
 const asksForHelp = args.includes('--help') || args.includes('-h');
-const needsGuests = !asksForHelp && args[0] !== 'driver';
+const needsGuests = !asksForHelp && !args[0]?.startsWith('driver');
 await setup({
   uses: ['build', 'run', 'bench'],
   guests: needsGuests ? ['tiny', 'desktop'] : [],

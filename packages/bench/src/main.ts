@@ -59,10 +59,10 @@ program
   .description(
     "Compares our block driver with qemu-nbd and nbdkit: fio's nbd engine, six workloads, interleaved rounds.",
   )
-  .option('--rounds <count>', 'measure everything this often', parseCount, 16)
-  .option('--runtime <ms>', 'of one measurement', parseMilliseconds, 800)
+  .option('--rounds <count>', 'measure everything this often', parseCount, 12)
+  .option('--runtime <ms>', 'of one measurement', parseMilliseconds, 600)
   .option('--size <MiB>', 'of the disk', parseMebibytes, 256)
-  .option('--patience <s>', 'repeat disturbed measurements until then', parseSeconds, 450)
+  .option('--patience <s>', 'repeat disturbed measurements until then', parseSeconds, 300)
   .addOption(
     new Option('--row <name...>', 'only these workloads').choices(workloads.map((w) => w.name)),
   )

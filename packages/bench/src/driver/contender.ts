@@ -11,6 +11,7 @@ import type { ServeArguments } from './serve-process.js';
 
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 20_000;
+const KEPT_COMPLAINTS = 500;
 
 export const contenderNames = ['ours', 'untracked', 'qemuNbd', 'nbdkit'] as const;
 export type ContenderName = (typeof contenderNames)[number];
@@ -41,16 +42,26 @@ interface Program {
   readonly exportName: string;
 }
 
-/** Our driver with an overlay of its own over `base`, in a process of its own as a supervisor runs it. */
+/** Our driver with an overlay of its own over `base`. */
 export async function startOurs(base: string, o: OurOptions): Promise<Contender> {
   const name = o.tracking ? 'ours' : 'untracked';
   const overlay = join(o.directory, `${name}.overlay`);
   await createOverlay(overlay, { sizeBytes: BigInt(o.sizeBytes) });
   const socketPath = join(o.sockets, `${name}.sock`);
-  const serve: ServeArguments = { base, overlay, socketPath, tracking: o.tracking };
+  const chain = { base, layers: [], overlay };
+  return serveOurs(name, { chain, socketPath, tracking: o.tracking }, o.signal);
+}
+
+/** Any disk of ours, in a process of its own as a supervisor runs it. */
+export function serveOurs(
+  name: 'ours' | 'untracked',
+  serve: ServeArguments,
+  signal?: AbortSignal,
+): Promise<Contender> {
+  const { socketPath } = serve;
   const script = fileURLToPath(new URL('serve-process.js', import.meta.url));
   const args = [script, JSON.stringify(serve)];
-  return start(name, { program: process.execPath, args, socketPath, exportName: 'disk' }, o.signal);
+  return start(name, { program: process.execPath, args, socketPath, exportName: 'disk' }, signal);
 }
 
 /** Buffered, as the others are: nothing is synced that the client does not ask for. */
@@ -67,7 +78,11 @@ export function startNbdkit(sockets: string, image: string, signal?: AbortSignal
 }
 
 async function start(name: ContenderName, o: Program, signal?: AbortSignal): Promise<Contender> {
-  const child = spawn(o.program, o.args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(o.program, o.args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  let complaints = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaints = (complaints + text).slice(-KEPT_COMPLAINTS);
+  });
   const failure = once(child, 'error').then(([error]) => error as Error);
   try {
     const problem = await Promise.race([failure, untilListening(child, o.socketPath, signal)]);
@@ -75,7 +90,8 @@ async function start(name: ContenderName, o: Program, signal?: AbortSignal): Pro
   } catch (cause) {
     await stop(child);
     signal?.throwIfAborted();
-    throw new Error(`${o.program} did not start. Install qemu-utils and nbdkit.`, { cause });
+    const message = `${o.program} did not start. Install qemu-utils and nbdkit. ${complaints}`;
+    throw new Error(message, { cause });
   }
   return {
     name,

@@ -54,3 +54,19 @@ export async function fill(uri: string, sizeBytes: number, signal?: AbortSignal)
     signal === undefined ? {} : { signal },
   );
 }
+
+/** So many 4 KiB writes at random places, 32 at a time. */
+export async function writeRandomly(
+  uri: string,
+  o: { sizeBytes: number; count: number; signal?: AbortSignal | undefined },
+): Promise<void> {
+  await runProgram(
+    'fio',
+    [
+      ...['--name=writes', '--ioengine=nbd', `--uri=${uri}`, `--size=${String(o.sizeBytes)}`],
+      ...['--rw=randwrite', '--bs=4k', '--iodepth=32', '--norandommap'],
+      ...[`--io_size=${String(o.count * 4096)}`, '--thread', '--output-format=json'],
+    ],
+    o.signal === undefined ? {} : { signal: o.signal },
+  );
+}

@@ -36,12 +36,12 @@ async function othersTicks(pids: readonly number[]): Promise<number> {
   return all - own - servers.reduce((sum, ticks) => sum + ticks, 0);
 }
 
-/** From /proc/stat: everything but idle and waiting for disks. */
+/** From /proc/stat: everything but idling, waiting for disks, and what is nice enough to give way. */
 export function busyTicks(text: string): number {
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = numbersOf(
+  const [user = 0, , system = 0, , , irq = 0, softirq = 0, steal = 0] = numbersOf(
     text.slice('cpu'.length, text.indexOf('\n')),
   );
-  return user + nice + system + irq + softirq + steal;
+  return user + system + irq + softirq + steal;
 }
 
 /** From /proc/PID/stat, whose second field is a name that may hold anything. */
