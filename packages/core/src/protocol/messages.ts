@@ -11,7 +11,7 @@ import { vmName } from '../snapshot/index.js';
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export type Side = 'source' | 'destination';
 
