@@ -2,6 +2,8 @@
 
 #include <dlfcn.h>
 
+#include <atomic>
+
 #include "binding/arguments.h"
 #include "binding/handle.h"
 #include "binding/open_disk.h"
@@ -48,29 +50,44 @@ xen::VbdOptions to_vbd_options(const Napi::Object& object) {
 
 /// Calls a JavaScript function from the serving thread, once. It does not keep the
 /// process alive: an application that has nothing else to do may end.
-xen::VbdEnded call_back(Napi::Env env, const Napi::Value& function) {
-  struct Held {
-    ~Held() { safe.Release(); }
-    Napi::ThreadSafeFunction safe;
-  };
-  auto held = std::make_shared<Held>();
-  held->safe =
-      Napi::ThreadSafeFunction::New(env, function.As<Napi::Function>(), "reprise:vbd", 0, 1);
-  held->safe.Unref(env);
-  return [held] { held->safe.NonBlockingCall(); };
-}
+class EndCallback {
+ public:
+  EndCallback(Napi::Env env, const Napi::Value& function)
+      : function_(Napi::ThreadSafeFunction::New(env, function.As<Napi::Function>(), "reprise:vbd",
+                                                0, 1)) {
+    function_.Unref(env);
+  }
+
+  void call() noexcept {
+    if (!done_.exchange(true) && function_.NonBlockingCall() != napi_closing) function_.Release();
+  }
+  /// Nobody will call. Not a destructor: the last owner may be the garbage collector
+  /// at the end of the environment, which has taken the function away by then.
+  void drop() noexcept {
+    if (!done_.exchange(true)) function_.Release();
+  }
+
+ private:
+  Napi::ThreadSafeFunction function_;
+  std::atomic<bool> done_{false};
+};
 
 Napi::Value disk_serve_xen(const Napi::CallbackInfo& info) {
   auto disk = DiskHandle::unwrap(info[0]);
   if (!disk) return {};
-  auto ended = call_back(info.Env(), info[2]);
+  auto ended = std::make_shared<EndCallback>(info.Env(), info[2]);
   return PromiseWorker<std::shared_ptr<OpenVbd>>::run(
       info.Env(),
       [disk, options = to_vbd_options(info[1].As<Napi::Object>()), ended] {
-        std::shared_ptr<xen::Vbd> vbd = disk->serve_xen([&](BlockDevice& device) {
-          return xen::start_vbd(addon_directory(), device, options, ended);
-        });
-        return std::make_shared<OpenVbd>(OpenVbd{disk, std::move(vbd)});
+        try {
+          std::shared_ptr<xen::Vbd> vbd = disk->serve_xen([&](BlockDevice& device) {
+            return xen::start_vbd(addon_directory(), device, options, [ended] { ended->call(); });
+          });
+          return std::make_shared<OpenVbd>(OpenVbd{disk, std::move(vbd)});
+        } catch (...) {
+          ended->drop();
+          throw;
+        }
       },
       [](Napi::Env env, std::shared_ptr<OpenVbd>& vbd) { return VbdHandle::wrap(env, vbd); });
 }
