@@ -19,8 +19,7 @@ namespace {
 
 /// Long requests go through in pieces that stay in the processor's cache.
 constexpr std::uint32_t kPieceBytes = 256 << 10;
-/// Written ones in shorter pieces: the kernel's page cache takes a write of new data as one folio,
-/// and every later 4 KiB write into a folio looks at all of its buffers.
+/// Written ones in shorter pieces: docs/adr/0011-waiting-for-requests.md has what that gave.
 constexpr std::uint32_t kWritePieceBytes = 64 << 10;
 constexpr std::size_t kMostJobs = 128;
 constexpr std::size_t kMostJobBytes = kMostPayloadBytes;
