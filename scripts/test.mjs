@@ -80,7 +80,7 @@ function planRuns() {
 /** The unit tests of the guests build `tiny` themselves; only whole virtual machines need more. */
 function neededGuests() {
   return plan.some(({ kind }) => kind === 'e2e')
-    ? ['tiny', ...(usesXen() ? ['xen-host'] : []), ...(options.long ? ['desktop'] : [])]
+    ? ['tiny', ...(options.long ? ['desktop', ...(usesXen() ? ['xen-host'] : [])] : [])]
     : [];
 }
 
