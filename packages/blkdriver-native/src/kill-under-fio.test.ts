@@ -19,6 +19,7 @@ function writes(round: number): string[] {
   return [
     ...['--name=v', '--rw=randwrite', '--bs=4k', `--size=${size}`, `--randseed=${round + 1}`],
     ...[`--iodepth=${round % 2 === 0 ? 16 : 1}`, '--verify=crc32c', '--verify_fatal=1', '--thread'],
+    '--verify_state_save=0', // it would lie in the working directory
   ];
 }
 
