@@ -79,9 +79,8 @@ function planRuns() {
 
 /** The unit tests of the guests build `tiny` themselves; only whole virtual machines need more. */
 function neededGuests() {
-  return plan.some(({ kind }) => kind === 'e2e')
-    ? ['tiny', ...(options.long ? ['desktop', ...(usesXen() ? ['xen-host'] : [])] : [])]
-    : [];
+  if (!plan.some(({ kind }) => kind === 'e2e')) return [];
+  return ['tiny', ...(usesXen() ? ['xen-host'] : []), ...(options.long ? ['desktop'] : [])];
 }
 
 function usesXen() {

@@ -15,9 +15,7 @@ import { isInstalled, makePayload, runXenHost } from './testing/xen-machine.js';
 import type { XenRun } from './testing/xen-machine.js';
 
 // Xen, dom0 and two guests, in one boot under emulation: see testing/xen-dom0.ts for what they do.
-// Among the long tests until it has shown how long it takes where nothing else runs.
-const runs = isInstalled('qemu-system-x86_64') && process.env['REPRISE_LONG'] === '1';
-const onXen = runs ? describe : describe.skip;
+const onXen = isInstalled('qemu-system-x86_64') ? describe : describe.skip;
 const diskBytes = 24 << 20;
 const bootLimitMs = 15 * 60_000;
 
