@@ -67,6 +67,7 @@ async function openProxy(options: Partial<ConsoleProxyOptions> = {}): Promise<Co
     display: display.path,
     listen: { path },
     recorder: tape,
+    inputBacklog: () => Promise.resolve(0),
     onWarning,
     ...options,
   });

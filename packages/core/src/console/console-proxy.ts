@@ -9,6 +9,7 @@ import type { DisplayAddress } from './display-connection.js';
 import { DisplayKeeper } from './display-keeper.js';
 import type { Frame } from './frame.js';
 import type { GuestProgress } from './guest-progress.js';
+import type { InputBacklog } from './input-flow.js';
 import type { InputInjector } from './input-injector.js';
 import { InputPath } from './input-path.js';
 import { InputRecorder } from './input-recorder.js';
@@ -32,6 +33,8 @@ export interface ConsoleProxyOptions {
   readonly injector?: InputInjector;
   /** CPU time of the guest, for the anchors. */
   readonly guestProgress?: GuestProgress;
+  /** What the guest has not taken yet; viewers wait while that is much. Without it their keys are kept apart. */
+  readonly inputBacklog?: InputBacklog;
   /** Viewers at once. Default 8. */
   readonly maxViewers?: number;
   /** Default 30 s. */
@@ -106,6 +109,7 @@ class RecordingConsole implements ConsoleProxy {
       display: () => this.#keeper?.client,
       recorder: this.#recorder,
       injector,
+      inputBacklog: options.inputBacklog,
       onWarning: this.#warn,
     });
     this.#server = createServer((socket) => {

@@ -1,16 +1,17 @@
 import type { ExtendedKeyInput, HeldKey, KeyInput } from '../input/input-event.js';
+import { keyNumber } from '../virtual-time/key-number.js';
 
 type KeyEvent = KeyInput | ExtendedKeyInput;
 
 /**
- * The keys that were pressed and not released, oldest first. An extended key is known by its keycode: the keysym
- * of its release may differ, when Shift went up in between.
+ * The keys that were pressed and not released, oldest first. A key is known by its place on the keyboard: the
+ * keysym of its release may differ, when Shift went up in between.
  */
 export class HeldKeys {
   readonly #held = new Map<string, HeldKey>();
 
   constructor(held: readonly HeldKey[] = []) {
-    for (const key of held) this.#held.set(identity(key), key);
+    for (const key of held) this.#held.set(keyIdentity(key), key);
   }
 
   get size(): number {
@@ -18,13 +19,13 @@ export class HeldKeys {
   }
 
   has(key: HeldKey): boolean {
-    return this.#held.has(identity(key));
+    return this.#held.has(keyIdentity(key));
   }
 
   apply(event: KeyEvent): void {
     const key = heldKey(event);
-    if (!event.down) this.#held.delete(identity(key));
-    else if (!this.has(key)) this.#held.set(identity(key), key);
+    if (!event.down) this.#held.delete(keyIdentity(key));
+    else if (!this.has(key)) this.#held.set(keyIdentity(key), key);
   }
 
   keys(): HeldKey[] {
@@ -44,6 +45,9 @@ export function releaseOf(key: HeldKey): KeyEvent {
     : { kind: 'extended-key', down: false, keysym: key.keysym, keycode: key.keycode };
 }
 
-function identity(key: HeldKey): string {
-  return key.keycode === undefined ? `s${key.keysym}` : `c${key.keycode}`;
+/** The same for two events exactly where the display means the same key by them. */
+export function keyIdentity({ keysym, keycode = 0 }: HeldKey): string {
+  // A viewer that does not know the place of a key says 0, and the display goes by the keysym.
+  const number = keycode === 0 ? keyNumber(keysym) : keycode;
+  return number === undefined ? `s${String(keysym)}` : `k${String(number)}`;
 }

@@ -2,6 +2,7 @@ import { describeError, RepriseError } from '../errors.js';
 import type { InputEvent } from '../input/input-event.js';
 
 import { HeldKeys, releaseOf } from './held-keys.js';
+import { type InputBacklog, InputFlow } from './input-flow.js';
 import type { InputInjector } from './input-injector.js';
 import type { InputRecorder } from './input-recorder.js';
 import type { RfbClient } from './rfb-client.js';
@@ -12,11 +13,15 @@ export interface InputPathOptions {
   readonly recorder: InputRecorder | undefined;
   /** Present: keys and pointer events go to the guest through this, and are recorded when they are there. */
   readonly injector?: InputInjector | undefined;
+  /** What the guest has not taken yet of what came through the display. */
+  readonly inputBacklog?: InputBacklog | undefined;
   readonly onWarning: (warning: RepriseError) => void;
 }
 
 /** Events on their way into a guest in virtual time; more make the viewers wait. */
 const MOST_ON_THEIR_WAY = 256;
+/** Inputs through the display that the guest was not seen to have taken; with one more a viewer they fit its devices. */
+const WINDOW = 8;
 
 /**
  * The one path of all viewers' input to the guest. Recording and writing happen in the same step, so the log's order is
@@ -36,16 +41,20 @@ export class InputPath {
   /** Settles when everything injected so far is with the guest and in the log. */
   #injected: Promise<void> = Promise.resolve();
   readonly #untranslated = new Set<string>();
+  readonly #flow: InputFlow;
 
   constructor(options: InputPathOptions) {
     this.#options = options;
+    const backlog = options.inputBacklog ?? (() => Promise.resolve(undefined));
+    this.#flow = new InputFlow({ backlog, window: WINDOW });
   }
 
-  /** Resolves when input may be submitted: no viewer is leaving and the display takes more. */
+  /** Resolves when input may be submitted: no viewer is leaving, display and guest take more. */
   async ready(): Promise<void> {
-    while (this.#barrier !== undefined) await this.#barrier;
     if (this.#onTheirWay >= MOST_ON_THEIR_WAY) await this.#injected;
     await this.#options.display()?.drained();
+    if (!this.#held) await this.#flow.room();
+    while (this.#barrier !== undefined) await this.#barrier;
   }
 
   /**
@@ -62,8 +71,12 @@ export class InputPath {
     if (this.#options.injector !== undefined) return this.#inject(this.#options.injector, event);
     this.#record(event, display);
     this.#note(event);
-    if (viaViewer === undefined) display.send(event);
-    else viaViewer();
+    if (viaViewer === undefined) {
+      display.send(event);
+      this.#flow.sent();
+    } else {
+      viaViewer();
+    }
     return true;
   }
 

@@ -170,9 +170,12 @@ export class RfbClient implements AsyncDisposable {
     }
   }
 
-  /** Puts an event in. False: the display is slow to read; wait for drained() before sending much more. */
-  send(event: InputEvent): boolean {
-    return this.#write(encodeInput(event));
+  /**
+   * Puts events in, all in one piece: the guest has them at one instant. False: the display is slow to read; wait for
+   * drained() before sending much more.
+   */
+  send(...events: readonly InputEvent[]): boolean {
+    return this.#write(Buffer.concat(events.map(encodeInput)));
   }
 
   /** Resolves when what was sent has left this process, or the connection ended. */

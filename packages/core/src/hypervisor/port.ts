@@ -67,6 +67,11 @@ export interface HypervisorVm extends AsyncDisposable {
   squeeze?(signal?: AbortSignal): Promise<SqueezeReport>;
   /** What the guest has done so far: CPU time of its virtual CPUs. The base for deadlines. */
   progress(): Promise<GuestProgress>;
+  /**
+   * How many events its keyboard and pointer hold that the guest has not taken; undefined while that cannot be
+   * told (no driver yet). Absent where the hypervisor cannot.
+   */
+  inputBacklog?(): Promise<number | undefined>;
   /** Ends the process: politely, then by force. Safe to call twice. */
   quit(): Promise<void>;
 }

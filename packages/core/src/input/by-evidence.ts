@@ -2,20 +2,19 @@ import type { InputLog } from './input-event.js';
 import type { PacingDecision, PacingEvidence, PacingStep, PacingStrategy } from './pacing.js';
 import { cpuIdle, diskQuiet, screenQuiet, workDone, type ReadinessSign } from './readiness.js';
 import { RecordedGaps } from './recorded-gaps.js';
+import { TAP_MS } from './taps.js';
 
 export interface ByEvidenceOptions {
   /** All that can be told must hold. Default: CPU idle, disk quiet, screen quiet, recorded work done. */
   readonly signs?: readonly ReadinessSign[];
   /** What is waited for where the signs do not hold or cannot be told. Default: the recorded gaps, think time cut to 1 s. */
   readonly fallback?: RecordedGaps;
-  /** Inputs never follow each other faster; QEMU holds each key for 10 ms. Default 15 ms. */
+  /** Inputs never follow each other faster. Default 15 ms. */
   readonly minGapMs?: number;
   /** A gap that the guest may read is kept up to this. Default 1000 ms. */
   readonly tempoCapMs?: number;
 }
 
-/** A press up to this long is a tap: no guest repeats a key before it. */
-const TAP_MS = 200;
 /** Before an input that matters the guest gets this long, if the user did: a window may still come by itself. */
 const PONDER_MS = 250;
 /** How often to look while the signs are awaited. */

@@ -60,6 +60,16 @@ describe('a session recorded at one guest and replayed at another', () => {
       second.extendedKey(keysym.Return, 0x1c, false);
       await delay(200);
     }
+    // The guest changes the size of its display, and goes on in the new one.
+    viewer.key(keysym.ControlLeft, true);
+    viewer.press(0x61);
+    viewer.key(keysym.ControlLeft, false);
+    await waitForSize(viewer, 640);
+    await viewer.type('in another size', { gapMs: 40 });
+    await delay(900);
+    second.extendedKey(keysym.Return, 0x1c, true);
+    second.extendedKey(keysym.Return, 0x1c, false);
+    await delay(200);
     await viewer.type('done');
     await second.waitForQuiet({ quietMs: 100, timeoutMs: 2000 });
     const end = await proxy.endSession();
@@ -77,10 +87,17 @@ describe('a session recorded at one guest and replayed at another', () => {
       signal: AbortSignal.timeout(120_000),
     });
     expect(report).toMatchObject({ outcome: 'complete', events: log.events.length, missed: [] });
-    expect(report.anchors).toBeGreaterThanOrEqual(4);
+    expect(report.anchors).toBeGreaterThanOrEqual(5);
+    expect(end.anchor).toMatchObject({ width: 640, height: 480 });
     expect(await comesToShow(client, end)).toBe(true);
   }, 180_000);
 });
+
+async function waitForSize(viewer: RfbClient, width: number): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (viewer.width !== width && performance.now() < deadline)
+    await viewer.waitForChange({ timeoutMs: 500 });
+}
 
 /** The cursor blinks, and only one of its two phases was recorded: one look could meet the other. */
 async function comesToShow(client: RfbClient, { anchor }: SessionEnd): Promise<boolean> {

@@ -76,6 +76,86 @@ describe('replay', () => {
     });
   });
 
+  test('puts in a tap in one piece, so that no guest can repeat the key, and a longer press as it was', async () => {
+    const log = logOf(
+      { atMs: 0, event: key(0x61) },
+      { atMs: 30, event: key(0x62) },
+      { atMs: 60, event: key(0x61, false) },
+      { atMs: 90, event: key(0x62, false) },
+      { atMs: 100, event: key(0x63) },
+      { atMs: 600, event: key(0x63, false) },
+    );
+    const atOnce: number[] = [];
+    const report = await replayInput({
+      display: display.path,
+      log,
+      pacing: eager,
+      guestProgress,
+      inputBacklog: () => {
+        atOnce.push(display.inputs.length);
+        return Promise.resolve(0);
+      },
+      signal: never,
+    });
+    expect(report).toMatchObject({ outcome: 'complete', events: 6 });
+    await display.until(() => display.inputs.length === 6);
+    expect(display.inputs).toEqual([
+      key(0x61),
+      key(0x61, false),
+      key(0x62),
+      key(0x62, false),
+      key(0x63),
+      key(0x63, false),
+    ]);
+    expect(atOnce.filter((count) => count === 1 || count === 3)).toEqual([]);
+  });
+
+  test('lets no input go before the guest has taken the one before', async () => {
+    let looks = 0;
+    const log = logOf(
+      { atMs: 0, event: key(0x61) },
+      { atMs: 10, event: key(0x61, false) },
+      { atMs: 20, event: { kind: 'pointer', x: 1, y: 1, buttons: 1 } },
+      { atMs: 30, event: { kind: 'pointer', x: 1, y: 1, buttons: 0 } },
+    );
+    await replayInput({
+      display: display.path,
+      log,
+      pacing: eager,
+      guestProgress,
+      inputBacklog: () => Promise.resolve(3 - (looks++ % 4)),
+      signal: never,
+    });
+    await display.until(() => display.inputs.length === 4);
+    expect(looks).toBe(8);
+  });
+
+  test('puts in what is no key as it was recorded, and keysyms of any alphabet', async () => {
+    const events: InputEvent[] = [
+      {
+        kind: 'resize',
+        width: 800,
+        height: 600,
+        screens: [{ id: 1, x: 0, y: 0, width: 800, height: 600, flags: 0 }],
+      },
+      { kind: 'clipboard', extended: true, data: new Uint8Array([0, 0, 0, 1, 9]) },
+      { kind: 'clipboard', extended: false, data: new Uint8Array([0xe9]) },
+      { kind: 'extended-key', keysym: 0x6c6, keycode: 0x1e, down: true },
+      { kind: 'extended-key', keysym: 0x6c6, keycode: 0x1e, down: false },
+      key(0x010020ac),
+      key(0x010020ac, false),
+    ];
+    await replayInput({
+      display: display.path,
+      log: logOf(...events.map((event, i) => ({ atMs: 10 * i, event }))),
+      pacing: eager,
+      guestProgress,
+      signal: never,
+    });
+    await display.until(() => display.inputs.length === events.length);
+    expect(display.inputs).toEqual(events);
+  });
+
   test('waits for an anchor until the screen shows it', async () => {
     const log = logOf(
       { atMs: 10, event: key(0x61) },

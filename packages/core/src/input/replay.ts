@@ -1,5 +1,6 @@
 import type { DisplayAddress } from '../console/display-connection.js';
 import { HeldKeys, heldKey, releaseOf } from '../console/held-keys.js';
+import { type InputBacklog, InputFlow } from '../console/input-flow.js';
 import { isModifier } from '../console/keysym.js';
 import { RfbClient } from '../console/rfb-client.js';
 import { describeError, RepriseError } from '../errors.js';
@@ -7,6 +8,7 @@ import { describeError, RepriseError } from '../errors.js';
 import type { Anchor, HeldKey, InputEvent, InputLog } from './input-event.js';
 import type { PacingDecision, PacingStep, PacingStrategy } from './pacing.js';
 import { type Activity, ProgressMeter } from './progress-meter.js';
+import { tapsOf } from './taps.js';
 import { Tempo } from './tempo.js';
 
 export interface ReplayProgress {
@@ -27,6 +29,8 @@ export interface ReplayOptions {
   readonly log: InputLog;
   readonly pacing: PacingStrategy;
   readonly guestProgress: () => Promise<Activity>;
+  /** What the guest has not taken yet. Without it, and where it cannot tell, inputs are only kept apart. */
+  readonly inputBacklog?: InputBacklog;
   /** Ends the replay: everything pressed is released and the report says 'aborted'. */
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: ReplayProgress) => void;
@@ -86,7 +90,10 @@ class Replay {
   readonly #options: ReplayOptions;
   readonly #log: InputLog;
   readonly #meter: ProgressMeter;
+  readonly #flow: InputFlow;
   readonly #held: HeldKeys;
+  /** Presses that go in with their release. */
+  readonly #taps: ReadonlyMap<number, HeldKey>;
   /** Keys released ahead of their recorded release, because a wait would have made them repeat. */
   readonly #releasedEarly = new HeldKeys();
   readonly #missed: MissedAnchor[] = [];
@@ -106,7 +113,13 @@ class Replay {
     this.#options = options;
     this.#log = options.log;
     this.#meter = new ProgressMeter(options.guestProgress, () => performance.now());
+    // One at a time: the guest has taken an input before the next one comes.
+    this.#flow = new InputFlow({
+      backlog: options.inputBacklog ?? (() => Promise.resolve(undefined)),
+      window: 1,
+    });
     this.#held = new HeldKeys(options.log.header.held);
+    this.#taps = tapsOf(options.log.events);
     this.#buttons = options.log.header.buttons;
     this.#tempo = new Tempo(this.#buttons);
     this.#pointer = options.log.header.pointer ?? { x: 0, y: 0 };
@@ -138,10 +151,13 @@ class Replay {
   async #replayEvents(): Promise<void> {
     let previousMs = 0;
     for (const [index, { atMs, event, anchor }] of this.#log.events.entries()) {
-      await this.#pace({ index, atMs, gapMs: atMs - previousMs, event }, anchor);
-      this.#inject(event);
+      if (anchor !== undefined || !this.#isReleased(event)) {
+        await this.#pace({ index, atMs, gapMs: atMs - previousMs, event }, anchor);
+        await this.#flow.room(this.#options.signal);
+        previousMs = atMs;
+      }
+      this.#inject(event, this.#taps.get(index));
       await this.#client.drained();
-      previousMs = atMs;
       this.#tell(atMs);
     }
   }
@@ -237,21 +253,38 @@ class Replay {
     }
   }
 
-  #inject(event: InputEvent): void {
+  #inject(event: InputEvent, tapped: HeldKey | undefined): void {
     this.#events++;
+    const isReleased = this.#isReleased(event);
+    if (event.kind === 'key' || event.kind === 'extended-key') {
+      this.#releasedEarly.apply({ ...event, down: false });
+      if (isReleased) return;
+      this.#held.apply(event);
+    }
     this.#lastInputMs = performance.now();
     this.#meter.inputPassed();
     this.#tempo.passed(event);
-    if (event.kind === 'key' || event.kind === 'extended-key') {
-      const gone = !event.down && this.#releasedEarly.has(heldKey(event));
-      this.#releasedEarly.apply({ ...event, down: false });
-      if (gone) return;
-      this.#held.apply(event);
-    } else if (event.kind === 'pointer') {
+    if (event.kind === 'pointer') {
       this.#buttons = event.buttons;
       this.#pointer = { x: event.x, y: event.y };
     }
-    this.#client.send(event);
+    if (tapped === undefined) this.#client.send(event);
+    else this.#release(tapped, event);
+    this.#flow.sent();
+  }
+
+  /** The release of a key that went up already. */
+  #isReleased(event: InputEvent): boolean {
+    if (event.kind !== 'key' && event.kind !== 'extended-key') return false;
+    return !event.down && this.#releasedEarly.has(heldKey(event));
+  }
+
+  /** Ahead of its recorded release; in one piece with `press`, so that the guest never sees the key held. */
+  #release(key: HeldKey, ...press: readonly InputEvent[]): void {
+    const release = releaseOf(key);
+    this.#client.send(...press, release);
+    this.#held.apply(release);
+    this.#releasedEarly.apply({ ...release, down: true });
   }
 
   #repeatingKeys(): HeldKey[] {
@@ -264,12 +297,7 @@ class Replay {
 
   /** The wait is longer than recorded: a key that stays down would repeat in the guest. */
   #releaseRepeating(): void {
-    for (const key of this.#repeatingKeys()) {
-      const release = releaseOf(key);
-      this.#client.send(release);
-      this.#held.apply(release);
-      this.#releasedEarly.apply({ ...release, down: true });
-    }
+    for (const key of this.#repeatingKeys()) this.#release(key);
   }
 
   #releaseEverything(): void {

@@ -317,7 +317,10 @@ async function openConsole(
     recorder: sink,
     clock,
     ...(virtual === undefined
-      ? { guestProgress: () => powered.vm.progress() }
+      ? {
+          guestProgress: () => powered.vm.progress(),
+          inputBacklog: async () => await powered.vm.inputBacklog?.(),
+        }
       : { injector: virtual }),
     onWarning: (warning) => {
       warn(tally, describeError(warning));

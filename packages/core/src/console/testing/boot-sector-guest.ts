@@ -10,7 +10,10 @@ import type { GuestProgress } from '../guest-progress.js';
 import { type Frame, pixelWords } from '../frame.js';
 import { RfbClient } from '../rfb-client.js';
 
-/** 80 x 25 text, a row of blocks; then for ever: read a key (int 16h), show it (int 10h teletype), a line feed after Return. */
+/**
+ * 80 x 25 text, a row of blocks; then for ever: read a key (int 16h), show it (int 10h teletype), a line feed after
+ * Return. Control-A changes the display's size instead.
+ */
 // prettier-ignore
 const echo = Buffer.from([
   0x31, 0xc0,             // xor ax, ax
@@ -27,14 +30,19 @@ const echo = Buffer.from([
   0xcd, 0x10,             // int 10h: line feed
   0xb4, 0x00,             // read: mov ah, 0
   0xcd, 0x16,             // int 16h
-  0xb4, 0x0e,             // mov ah, 0x0e
+  0x3c, 0x01,             // cmp al, 1
+  0x75, 0x07,             // jne show
+  0xb8, 0x12, 0x00,       // mov ax, 0x12
+  0xcd, 0x10,             // int 10h: 640 x 480
+  0xeb, 0xf1,             // jmp read
+  0xb4, 0x0e,             // show: mov ah, 0x0e
   0xbb, 0x07, 0x00,       // mov bx, 7
   0xcd, 0x10,             // int 10h
   0x3c, 0x0d,             // cmp al, 13
-  0x75, 0xf1,             // jne read
+  0x75, 0xe6,             // jne read
   0xb0, 0x0a,             // mov al, 10
   0xcd, 0x10,             // int 10h
-  0xeb, 0xeb,             // jmp read
+  0xeb, 0xe0,             // jmp read
 ]);
 
 const CLOCK_TICKS_PER_SECOND = 100;

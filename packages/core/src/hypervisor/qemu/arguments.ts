@@ -77,7 +77,9 @@ function displayArguments({ machine }: StartOptions, sockets: QemuSockets): stri
   const { width, height } = machine.display;
   return [
     ...['-display', 'none'],
-    ...['-vnc', `unix:${escapeComma(sockets.display)}`],
+    // Keys go in as they come. By default QEMU queues each for 10 ms, and drops what its queue does not hold; here
+    // whoever sends them waits for the guest instead.
+    ...['-vnc', `unix:${escapeComma(sockets.display)},key-delay-ms=0`],
     ...[
       '-device',
       `VGA,vgamem_mb=${String(displayMemoryMiB(width, height))},xres=${String(width)},yres=${String(height)}`,

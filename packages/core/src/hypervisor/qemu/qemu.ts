@@ -21,6 +21,7 @@ import { squeezeGuest } from './balloon.js';
 import { canonicalizeDeviceState } from './canonical-device-state.js';
 import { withoutHostNetwork } from './confinement.js';
 import { loadDeviceState, saveDeviceState } from './device-state.js';
+import { InputQueues } from './input-queues.js';
 import { assertClosed } from './network.js';
 import { cpuTimes, diskRequests } from './progress.js';
 import { QmpClient } from './qmp.js';
@@ -110,6 +111,7 @@ class QemuVm implements HypervisorVm {
   readonly #announceRounds: number;
   readonly #clockClient: ClockClient | undefined;
   readonly virtualClock?: VirtualClock;
+  readonly #inputQueues: InputQueues;
   #vcpuThreads: readonly number[] | undefined;
 
   constructor(
@@ -120,6 +122,7 @@ class QemuVm implements HypervisorVm {
   ) {
     this.#owned = owned;
     this.#qmp = qmp;
+    this.#inputQueues = new InputQueues(qmp);
     this.#runDirectory = options.runDirectory;
     this.#machine = options.machine;
     this.#announceRounds = options.announceRounds;
@@ -191,6 +194,10 @@ class QemuVm implements HypervisorVm {
     // A QEMU that is busy with something else still has used its CPU time.
     const requests = await diskRequests(this.#qmp).catch(() => undefined);
     return { ...times, ...(requests === undefined ? {} : { diskRequests: requests }) };
+  }
+
+  async inputBacklog(): Promise<number | undefined> {
+    return await this.#orGone(this.#inputQueues.backlog());
   }
 
   async quit(): Promise<void> {
