@@ -1,7 +1,7 @@
 /**
  * The settings every package shares; a package adds its own projects and names.
  *
- * `*.e2e.test.ts` start real virtual machines: they run only with REPRISE_E2E=1, and then alone and one by one.
+ * `*.e2e.test.ts` start real virtual machines: they run only with REPRISE_E2E=1, and then one by one.
  */
 const endToEnd = process.env.REPRISE_E2E === '1';
 
