@@ -25,6 +25,8 @@ export interface AnalysisOptions {
   readonly base: Snapshot;
   readonly strategy: 'auto' | 'replay' | 'ship';
   readonly bytesPerSecond: number | undefined;
+  /** What to save: where that is time, the plan weighs seconds. Default bytes. */
+  readonly optimize?: 'bytes' | 'time';
   /** What to do with input that had an effect in the world. Default `block`. */
   readonly effects?: EffectPolicy;
   readonly signal: AbortSignal | undefined;
@@ -75,6 +77,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
     const unknown = residue.counts.ram.unknown + residue.counts.disk.unknown;
     const plan = planMigration({
       wanted: options.strategy,
+      optimize: options.optimize ?? 'bytes',
       noReplayBecause: 'because' in input ? input.because : undefined,
       logBytes: sealedLog?.length ?? 0,
       replaySeconds: 'log' in input ? replaySeconds(input.log) : 0,

@@ -1,5 +1,5 @@
 import { machineDigest } from '../machine/index.js';
-import { openBlob, unpackInputLog } from '../input/index.js';
+import { openBlob, unpackInputLog, type InputLog } from '../input/index.js';
 import { describeError, RepriseError } from '../errors.js';
 import { obstaclesToRun } from '../hypervisor/index.js';
 import type { HandoffMessage } from '../lease/index.js';
@@ -18,8 +18,9 @@ import { LOG_PURPOSE } from './analysis.js';
 import { differFor } from './differ-for.js';
 import { HandoffExchange } from './handoff-exchange.js';
 import { receiveRepair } from './repair.js';
-import { replaySession, type Replayed } from './replay.js';
+import { replaySession, type Replayed, type ReplayFront, type ReplayTrial } from './replay.js';
 import { Staging } from './staging.js';
+import { encodeWritten } from './written-codec.js';
 
 const PROGRESS_EVERY_MS = 2_000;
 /** What stays free beside what a migration needs. */
@@ -33,6 +34,7 @@ export interface DestinationOptions {
   readonly meet: Content<'meet'>;
   readonly signal: AbortSignal | undefined;
   readonly onEvent: (text: string) => void;
+  readonly trial?: ReplayTrial;
 }
 
 /** The destination's side of one migration, from `meet` on. */
@@ -58,6 +60,7 @@ class DestinationMigration {
   readonly #handoff: HandoffExchange;
   readonly #ending = new AbortController();
   readonly #stopReplay = new AbortController();
+  readonly #dropReplay = new AbortController();
   #staging: Staging | undefined;
   #replay: Promise<Replayed> | undefined;
 
@@ -148,7 +151,7 @@ class DestinationMigration {
           this.#replay = this.#startReplay(base, plan, message.content);
           break;
         case 'replayStop':
-          this.#stopReplay.abort();
+          (message.content.keep ? this.#stopReplay : this.#dropReplay).abort();
           break;
         case 'questions':
           await channel.send(
@@ -180,8 +183,11 @@ class DestinationMigration {
     const replay = (async () => {
       const packed = openBlob(await store.secret(this.#vm.name), LOG_PURPOSE, sealed);
       const replayed = await replaySession({
-        ...{ store, differ, base, migration: plan.migration, log: unpackInputLog(packed) },
-        ...{ signal: this.#ending.signal, stop: this.#stopReplay.signal },
+        ...{ store, differ, base, migration: plan.migration },
+        ...tried(this.#o.trial, unpackInputLog(packed)),
+        signal: AbortSignal.any([this.#ending.signal, this.#dropReplay.signal]),
+        stop: this.#stopReplay.signal,
+        ...(plan.fronts ? { front: await this.#front() } : {}),
         onProgress: (events, eventsTotal, sessionMs) => {
           if (Date.now() - toldMs < PROGRESS_EVERY_MS) return;
           toldMs = Date.now();
@@ -195,6 +201,17 @@ class DestinationMigration {
     // Whoever awaits it hears of a failure; until then it must not end the process.
     replay.catch(() => undefined);
     return replay;
+  }
+
+  /** Takes what a replay has written to the source. */
+  async #front(): Promise<ReplayFront> {
+    const { store, channel } = this.#o;
+    return {
+      key: await store.deriveKey(this.#vm.name, 'replayed-blocks'),
+      tell: async (written) => {
+        await channel.send('replayed', encodeWritten(written));
+      },
+    };
   }
 
   async #replayed(): Promise<Replayed> {
@@ -294,6 +311,13 @@ async function obstaclesTo(
     obstacles.push(`it has ${gigabytes(free)} free and needs ${gigabytes(needed)}`);
   }
   return obstacles;
+}
+
+function tried(trial: ReplayTrial | undefined, log: InputLog) {
+  return {
+    log: trial?.rewrite?.(log) ?? log,
+    ...(trial?.pacing === undefined ? {} : { pacing: trial.pacing }),
+  };
 }
 
 function isOffer(message: HandoffMessage): message is Offer {

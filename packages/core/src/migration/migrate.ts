@@ -25,7 +25,8 @@ export interface MigrateOptions {
   /** Default `auto`: the plan decides. */
   readonly strategy?: 'auto' | 'replay' | 'ship';
   /**
-   * `bytes` (default): a replay is waited for as long as it goes on. `time`: until shipping would be done sooner.
+   * `bytes` (default): a replay is waited for as long as it goes on. `time`: the residue is shipped meanwhile, and whoever
+   * is through first ends the race.
    */
   readonly optimize?: 'bytes' | 'time';
   /** What a replay does with input that had an effect in the world. Default `block`: nothing is left out, and nothing gets out. */

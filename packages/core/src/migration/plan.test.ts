@@ -42,6 +42,17 @@ describe('the plan', () => {
     expect(plan).toMatchObject({ strategy: 'ship', reason: 'no input was recorded' });
   });
 
+  test('where time counts, ships what is through long before a replay, and lets both race otherwise', () => {
+    const fast = { ...facts, optimize: 'time' as const, bytesPerSecond: 1_000_000 };
+    expect(planMigration(fast)).toMatchObject({
+      strategy: 'ship',
+      reason: expect.stringContaining('a replay alone 60.0 s'),
+    });
+    expect(planMigration({ ...fast, bytesPerSecond: 10_000 }).strategy).toBe('replay');
+    expect(planMigration({ ...fast, optimize: 'bytes' }).strategy).toBe('replay');
+    expect(planMigration({ ...fast, wanted: 'replay' }).strategy).toBe('replay');
+  });
+
   test('left to itself never expects to send more than shipping would', () => {
     const bytes = fc.integer({ min: 0, max: 1e9 });
     fc.assert(

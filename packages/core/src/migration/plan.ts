@@ -9,6 +9,8 @@ export type Strategy = 'replay' | 'ship';
 export interface PlanFacts {
   /** What the operator asked for. */
   readonly wanted: 'auto' | Strategy;
+  /** What the operator wants less of. Default bytes. */
+  readonly optimize?: 'bytes' | 'time';
   /** Why replay cannot be done at all; undefined when it can. */
   readonly noReplayBecause: string | undefined;
   /** The packed, sealed input log. */
@@ -44,6 +46,11 @@ export interface Plan {
  * trials. A cautious value, so that a replay that is chosen pays.
  */
 const REPRODUCED_SHARE = 0.2;
+/**
+ * Shipping that takes less than this share of a replay's time has won before the race begins, and is better off without
+ * the replay's load. Otherwise both run, and the faster one decides.
+ */
+const SURELY_FASTER = 0.7;
 
 export function planMigration(facts: PlanFacts): Plan {
   const { bytesPerSecond, logBytes, exchangeBytes } = facts;
@@ -64,6 +71,15 @@ export function planMigration(facts: PlanFacts): Plan {
   const decide = (strategy: Strategy, reason: string): Plan => ({ strategy, reason, ship, replay });
   if (facts.noReplayBecause !== undefined) return decide('ship', facts.noReplayBecause);
   if (facts.wanted !== 'auto') return decide(facts.wanted, 'as asked');
+  if (facts.optimize === 'time' && shipSeconds !== undefined) {
+    const wait = facts.replaySeconds;
+    if (shipSeconds <= SURELY_FASTER * wait) {
+      return decide(
+        'ship',
+        `shipping takes about ${shipSeconds.toFixed(1)} s, a replay alone ${wait.toFixed(1)} s`,
+      );
+    }
+  }
   if (saved <= spent) {
     return decide(
       'ship',

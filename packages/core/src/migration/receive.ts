@@ -4,6 +4,7 @@ import { openStore } from '../snapshot/index.js';
 
 import { greet } from './connect.js';
 import { runDestination } from './destination.js';
+import type { ReplayTrial } from './replay.js';
 import { receiveSeed } from './seed-destination.js';
 
 export interface ReceiveOptions {
@@ -12,6 +13,8 @@ export interface ReceiveOptions {
   readonly signal?: AbortSignal;
   /** What happens, a sentence each, for a log. Never input. */
   readonly onEvent?: (text: string) => void;
+  /** For trials only. */
+  readonly trial?: ReplayTrial;
 }
 
 /** Serves one source that has connected: a migration or a seed, as it asks. The link is closed at the end. */
@@ -25,7 +28,11 @@ export async function receive(options: ReceiveOptions): Promise<void> {
     if (message.name === 'seed') {
       await receiveSeed({ store, channel, seed: message.content, onEvent });
     } else {
-      await runDestination({ store, channel, meet: message.content, signal, onEvent });
+      const { trial } = options;
+      await runDestination({
+        ...{ store, channel, meet: message.content, signal, onEvent },
+        ...(trial === undefined ? {} : { trial }),
+      });
     }
   } catch (error) {
     onEvent(describeError(error));

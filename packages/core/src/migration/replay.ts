@@ -21,6 +21,7 @@ import {
 } from '../supervisor/index.js';
 
 import { diskImage } from './images.js';
+import { ReplayedFront, type ReplayedFrontOptions } from './replayed-front.js';
 
 export interface ReplayOptions {
   readonly store: SnapshotStore;
@@ -31,11 +32,21 @@ export interface ReplayOptions {
   readonly migration: string;
   /** Default: by evidence. */
   readonly pacing?: PacingStrategy;
-  /** Ends everything; nothing is kept. */
+  /** Ends everything at once; nothing is kept. */
   readonly signal: AbortSignal;
   /** Ends the replay early; what it produced so far counts. */
   readonly stop?: AbortSignal;
   readonly onProgress: (events: number, eventsTotal: number, sessionMs: number) => void;
+  /** Present: it is told what the replay has written, while it runs. */
+  readonly front?: ReplayFront;
+}
+
+export type ReplayFront = Pick<ReplayedFrontOptions, 'key' | 'tell'>;
+
+/** Makes replays go another way than they would: to try what a migration makes of those that are slow, hang or diverge. */
+export interface ReplayTrial {
+  readonly pacing?: PacingStrategy;
+  readonly rewrite?: (log: InputLog) => InputLog;
 }
 
 /** What a replay left: its state, to look for content in, and how it went. Dispose it to free the copy. */
@@ -62,7 +73,8 @@ export async function replaySession(options: ReplayOptions): Promise<Replayed> {
     const report = await run(options);
     return { report, produced: await whatItProduced(options), [Symbol.asyncDispose]: dispose };
   } catch (error) {
-    const report = failed(describeError(error));
+    const outcome = options.signal.aborted ? 'aborted' : 'failed';
+    const report = nothing(outcome, describeError(error));
     return { report, produced: undefined, [Symbol.asyncDispose]: dispose };
   }
 }
@@ -97,16 +109,22 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
   // The client outlives the replay: closing it would lift keys that the session left pressed.
   await using display = await RfbClient.connect(powered.vm.display, { signal });
   await powered.vm.resume();
+  await using front =
+    options.front === undefined
+      ? undefined
+      : new ReplayedFront({ ...options.front, disk: powered.disk });
   const report = await replayInput({
     display,
     log,
     pacing: options.pacing ?? new ByEvidence(),
     guestProgress: () => powered.vm.progress(),
+    inputBacklog: async () => await powered.vm.inputBacklog?.(),
     signal: options.stop === undefined ? signal : AbortSignal.any([signal, options.stop]),
     onProgress: ({ events, totalEvents, sessionMs }) => {
       options.onProgress(events, totalEvents, sessionMs);
     },
   });
+  await front?.close();
   // The source's guest was squeezed before it stopped; so is this one.
   await squeezeBeforeStop(machine, powered.vm, signal);
   await powered.vm.pause();
@@ -145,9 +163,9 @@ function asContent(report: ReplayReport): Content<'replayReport'> {
   };
 }
 
-function failed(reason: string): Content<'replayReport'> {
+function nothing(outcome: 'aborted' | 'failed', reason: string): Content<'replayReport'> {
   return {
-    ...{ outcome: 'failed', pacing: 'none', reason, events: 0, anchors: 0, anchorsMissed: 0 },
+    ...{ outcome, pacing: 'none', reason, events: 0, anchors: 0, anchorsMissed: 0 },
     ...{ seconds: 0, sessionSeconds: 0 },
   };
 }

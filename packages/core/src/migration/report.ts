@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { attempts, effectPolicies } from '../gate/index.js';
 import { byteClasses, missedAnchor } from '../protocol/index.js';
 
+import { MAX_SAMPLES } from './race-samples.js';
+
 /** What a migration did, kept in the store of both hosts and printed as the closing table. */
 
 const count = z.int().min(0);
@@ -45,8 +47,25 @@ export const migrationReportSchema = z.strictObject({
   pages: z.strictObject({ ram: travelled, disk: travelled }),
   /** Pages and blocks whose content had to be sent. */
   residue: z.strictObject({ ramPages: count, diskBlocks: count }),
-  /** Blocks that went ahead while the destination replayed. */
+  /** Pages and blocks that went ahead while the destination replayed. */
   shippedAhead: count,
+  /** Where both fronts stood meanwhile. */
+  race: z
+    .array(
+      z.strictObject({
+        ms: count,
+        /** Blocks of the disk's residue: shipped ahead, seen to be replayed, and in all. */
+        shipped: count,
+        replayed: count,
+        blocks: count,
+        /** Shipped ahead, memory included. */
+        bytes: count,
+        /** Share of the session's input that was replayed. */
+        done: z.number().min(0).max(1),
+      }),
+    )
+    .max(MAX_SAMPLES)
+    .optional(),
   replay: z
     .strictObject({
       outcome: z.string(),

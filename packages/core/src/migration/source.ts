@@ -12,10 +12,9 @@ import { analyse, type Analysis } from './analysis.js';
 import { HandoffExchange } from './handoff-exchange.js';
 import type { Plan } from './plan.js';
 import type { OnProgress, Stage } from './progress.js';
+import { race, type Race } from './race.js';
 import { sendRepair } from './repair.js';
-import { ReplayVigil } from './replay-vigil.js';
 import type { MigrationReport } from './report.js';
-import { unionRuns } from './runs.js';
 import { sessionMs } from './session-log.js';
 import { Stopwatch } from './stopwatch.js';
 import { lineOf } from './target.js';
@@ -68,9 +67,7 @@ class SourceMigration {
   readonly #startedAt = new Date().toISOString();
   readonly #notes: string[] = [];
   readonly #pages = { ram: noPages(), disk: noPages() };
-  #replay: Content<'replayReport'> | undefined;
-  #shippedAhead: PageRuns[] = [];
-  #shippedBytes = 0;
+  #raced: Race | undefined;
   #repairedPages = 0;
 
   constructor(options: SourceOptions) {
@@ -207,69 +204,35 @@ class SourceMigration {
       migration,
       strategy: plan.strategy,
       sessionMs: replays ? Math.round(sessionMs(input.log)) : 0,
+      fronts: replays && this.#o.optimize === 'time',
     });
     let known: readonly Uint8Array[] | undefined;
     if (replays) {
-      await this.#watch.time('replay', () => this.#race(prepared, sealedLog));
-      if (this.#replay?.outcome !== 'failed') known = await this.#ask(prepared);
+      const raced = await this.#watch.time('replay', () => this.#race(prepared, head, sealedLog));
+      this.#raced = raced;
+      if (raced.report.outcome !== 'failed' && !raced.complete) known = await this.#ask(prepared);
     }
     await this.#watch.time('residue', () => this.#sendResidue(prepared, known));
     await this.#watch.time('prove', () => this.#prove(prepared, head));
   }
 
-  /**
-   * The destination replays; meanwhile the blocks that the session wrote go ahead, the last written
-   * first. Ends with the destination's report.
-   */
-  async #race(prepared: Analysis, sealedLog: Uint8Array): Promise<void> {
-    const { channel, signal } = this.#o;
-    await channel.send('inputLog', sealedLog);
-    const over = new AbortController();
-    const shipping = this.#shipAhead(prepared, over.signal);
-    const vigil = new ReplayVigil({
-      optimize: this.#o.optimize,
-      bytesPerSecond: this.#o.bytesPerSecond,
-      analysis: prepared,
-      shippedBytes: () => this.#shippedBytes,
-      onStop: (because) => {
-        this.#notes.push(`The replay was stopped: ${because}.`);
-        // When it fails, so does whatever waits for the report.
-        channel.send('replayStop', {}).catch(() => undefined);
+  /** The destination replays, and the residue goes ahead where time counts. */
+  async #race(prepared: Analysis, head: Snapshot, sealedLog: Uint8Array): Promise<Race> {
+    const { store, name, channel, optimize, signal } = this.#o;
+    const raced = await race({
+      ...{ channel, sealedLog, head, optimize, analysis: prepared },
+      key: await store.deriveKey(name, 'replayed-blocks'),
+      onFrame: (frame) => {
+        this.#count(frame);
+      },
+      onProgress: (events, total) => {
+        this.#tell('replay', 'the destination replays', events, total);
       },
     });
-    try {
-      for (;;) {
-        const message = await channel.receive('replayProgress', 'replayReport');
-        if (message.name === 'replayReport') {
-          this.#replay = message.content;
-          break;
-        }
-        const { events, eventsTotal } = message.content;
-        vigil.progress(events, eventsTotal);
-        this.#tell('replay', 'the destination replays', events, eventsTotal);
-      }
-    } finally {
-      vigil.end();
-      over.abort();
-      await shipping;
-    }
     throwIfCancelled(signal);
-    this.#noteReplay(this.#replay);
-  }
-
-  async #shipAhead({ diskOrder, residue }: Analysis, over: AbortSignal): Promise<void> {
-    const { channel } = this.#o;
-    const frames = residue.encode({ spaces: ['disk'], diskOrder });
-    let started = false;
-    for await (const frame of frames) {
-      if (over.aborted) break;
-      if (!started) await channel.send('residueStart', {});
-      started = true;
-      await channel.send('diskResidue', frame.bytes);
-      this.#shippedBytes += frame.bytes.length;
-      this.#count(frame);
-      this.#shippedAhead.push(frame.covered);
-    }
+    if (raced.stopped !== undefined) this.#notes.push(`The replay was stopped: ${raced.stopped}.`);
+    this.#noteReplay(raced.report);
+    return raced;
   }
 
   /** Asks which of the unexplained pages the replay has produced; a second time where that is expected to pay. */
@@ -293,7 +256,7 @@ class SourceMigration {
     let done = 0;
     await channel.send('residueStart', {});
     const frames = residue.encode({
-      applied: { ram: NO_PAGES, disk: unionRuns(this.#shippedAhead) },
+      applied: this.#raced?.shipped ?? { ram: NO_PAGES, disk: NO_PAGES },
       diskOrder,
       ...(known === undefined ? {} : { known }),
       ...(signal === undefined ? {} : { signal }),
@@ -364,8 +327,7 @@ class SourceMigration {
     }
   }
 
-  #noteReplay(report: Content<'replayReport'> | undefined): void {
-    if (report === undefined) return;
+  #noteReplay(report: Content<'replayReport'>): void {
     if (report.outcome !== 'complete') {
       this.#notes.push(
         `The replay ended early (${report.reason ?? report.outcome}); what it missed was shipped.`,
@@ -387,8 +349,8 @@ class SourceMigration {
 
   /** What the report says about the replay, and what it tried to do in the world. */
   #replayed({ input }: Analysis): Pick<MigrationReport, 'replay' | 'effects'> {
-    if (this.#replay === undefined) return {};
-    const { attempts, ...replay } = this.#replay;
+    if (this.#raced === undefined) return {};
+    const { attempts, ...replay } = this.#raced.report;
     const effects = 'log' in input ? input.effects : undefined;
     if (effects === undefined || attempts === undefined) return { replay };
     return { replay, effects: { ...effects, attempts } };
@@ -403,6 +365,7 @@ class SourceMigration {
   ): MigrationReport {
     const { channel, name } = this.#o;
     const seconds = (stage: Timed) => this.#watch.of(stage);
+    const shipped = this.#raced?.shipped ?? { ram: NO_PAGES, disk: NO_PAGES };
     return {
       version: 1,
       ...{ migration, vm: vm.id, name, side: 'source', peer: channel.peerName },
@@ -414,7 +377,8 @@ class SourceMigration {
       bytes: channel.bytes,
       pages: this.#pages,
       residue: { ramPages: this.#pages.ram.delta, diskBlocks: this.#pages.disk.delta },
-      shippedAhead: countPages(unionRuns(this.#shippedAhead)),
+      shippedAhead: countPages(shipped.ram) + countPages(shipped.disk),
+      ...(this.#raced === undefined ? {} : { race: [...this.#raced.samples] }),
       ...this.#replayed(prepared),
       repairedPages: this.#repairedPages,
       seconds: {

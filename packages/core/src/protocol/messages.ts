@@ -11,7 +11,7 @@ import { vmName } from '../snapshot/index.js';
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 export type Side = 'source' | 'destination';
 
@@ -69,6 +69,13 @@ const plan = z.strictObject({
   strategy: z.enum(['replay', 'ship']),
   /** Milliseconds of the session, for the destination's deadlines; 0 without replay. */
   sessionMs: count,
+  /** Whether the destination is to tell, while it replays, what the replay has written. */
+  fronts: z.boolean(),
+});
+
+const replayStop = z.strictObject({
+  /** Whether what the replay has produced is still of use; without it the replay ends at once. */
+  keep: z.boolean(),
 });
 
 const replayProgress = z.strictObject({
@@ -188,7 +195,9 @@ export const messages = {
   inputLog: bytes(21, 'source', 'log', 8 * MiB),
   replayProgress: { ...control(22, 'destination', replayProgress), content: replayProgress },
   /** The replay is not worth waiting for any more; what it has produced counts. */
-  replayStop: { ...control(24, 'source', nothing), content: nothing },
+  replayStop: { ...control(24, 'source', replayStop), content: replayStop },
+  /** Blocks that the replay has written, with digests: the destination's front of the race. */
+  replayed: bytes(25, 'destination', 'digests', 1 * MiB),
   replayReport: { ...control(23, 'destination', replayReport), content: replayReport },
 
   questions: bytes(30, 'source', 'digests', 16 * MiB - 1),

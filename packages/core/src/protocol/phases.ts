@@ -33,8 +33,10 @@ export const transitions: Readonly<Record<Phase, Row>> = {
     replayProgress: 'replaying',
     replayReport: 'residue',
     replayStop: 'replaying',
+    replayed: 'replaying',
     residueStart: 'replaying',
     diskResidue: 'replaying',
+    ramResidue: 'replaying',
   },
   residue: {
     inputLog: 'replaying',

@@ -103,7 +103,7 @@ export interface SnapshotStore extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export type KeyPurpose = 'fingerprint' | 'input-log';
+export type KeyPurpose = 'fingerprint' | 'input-log' | 'replayed-blocks';
 
 export interface LongOptions {
   readonly signal?: AbortSignal | undefined;

@@ -2,7 +2,8 @@ import { VirtualDisk, type NbdServer } from '@reprise/blkdriver-native';
 
 import { describeError } from '../errors.js';
 
-import type { DiskOpen, DiskReply, DiskRequest } from './disk-protocol.js';
+import type { DiskOpen, DiskReply, DiskRequest, DiskWritten } from './disk-protocol.js';
+import { writtenBlocks } from './written-blocks.js';
 
 /**
  * The process that serves one VM's disk. It is apart from the supervisor so that a fault in native
@@ -28,6 +29,21 @@ async function open(request: DiskOpen): Promise<void> {
   await reply({ kind: 'serving' });
 }
 
+async function written({ key, fromSequence, atMost }: DiskWritten): Promise<void> {
+  if (disk === undefined) throw new Error('the disk is not open');
+  const list = await writtenBlocks(disk, {
+    key: Buffer.from(key, 'base64'),
+    fromSequence: BigInt(fromSequence),
+    atMost,
+  });
+  await reply({
+    kind: 'written',
+    blocks: list.blocks,
+    digests: Buffer.from(list.digests).toString('base64'),
+    nextSequence: String(list.nextSequence),
+  });
+}
+
 async function close(): Promise<void> {
   await server?.close();
   await disk?.flush();
@@ -36,9 +52,24 @@ async function close(): Promise<void> {
   process.disconnect();
 }
 
+async function perform(request: DiskRequest): Promise<void> {
+  switch (request.kind) {
+    case 'open':
+      await open(request);
+      return;
+    case 'written':
+      // It is only asked for to save bytes: the guest keeps its disk whatever comes of it.
+      await written(request).catch((error: unknown) =>
+        reply({ kind: 'failed', message: describeError(error) }),
+      );
+      return;
+    case 'close':
+      await close();
+  }
+}
+
 process.on('message', (request: DiskRequest) => {
-  const work = request.kind === 'open' ? open(request) : close();
-  work.catch(async (error: unknown) => {
+  perform(request).catch(async (error: unknown) => {
     process.exitCode = 1;
     await reply({ kind: 'failed', message: describeError(error) });
     process.disconnect();

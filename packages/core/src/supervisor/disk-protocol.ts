@@ -9,9 +9,26 @@ export interface DiskOpen {
   readonly exportName: string;
 }
 
-export type DiskRequest = DiskOpen | { readonly kind: 'close' };
+/** What the guest wrote since; see written-blocks.ts. */
+export interface DiskWritten {
+  readonly kind: 'written';
+  /** Base64. */
+  readonly key: string;
+  /** Decimal. */
+  readonly fromSequence: string;
+  readonly atMost: number;
+}
+
+export type DiskRequest = DiskOpen | DiskWritten | { readonly kind: 'close' };
 
 export type DiskReply =
   | { readonly kind: 'serving' }
+  | {
+      readonly kind: 'written';
+      readonly blocks: readonly number[];
+      /** Base64. */
+      readonly digests: string;
+      readonly nextSequence: string;
+    }
   | { readonly kind: 'closed' }
   | { readonly kind: 'failed'; readonly message: string };

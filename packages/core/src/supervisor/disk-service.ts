@@ -6,6 +6,7 @@ import { RepriseError } from '../errors.js';
 import { OwnedProcess } from '../process/index.js';
 
 import type { DiskReply, DiskRequest } from './disk-protocol.js';
+import type { WrittenBlocks } from './written-blocks.js';
 
 export const DISK_EXPORT = 'disk';
 
@@ -13,6 +14,7 @@ export const DISK_EXPORT = 'disk';
 const DISK_PROGRAM = new URL('../../dist/supervisor/disk-process.js', import.meta.url);
 
 const START_TIMEOUT_MS = 60_000;
+const WRITTEN_TIMEOUT_MS = 30_000;
 const CLOSE_TIMEOUT_MS = 120_000;
 /** A driver that dies more often than this within a minute is not restarted again. */
 const MAX_RESTARTS_PER_MINUTE = 5;
@@ -34,6 +36,8 @@ export class DiskService implements AsyncDisposable {
   #process: OwnedProcess;
   #restarts: number[] = [];
   #closing = false;
+  /** Settles when the last question is answered: replies come in the order of the questions. */
+  #asked: Promise<unknown> = Promise.resolve();
 
   private constructor(options: DiskServiceOptions, owned: OwnedProcess) {
     this.#options = options;
@@ -51,10 +55,45 @@ export class DiskService implements AsyncDisposable {
     return this.#process.pid;
   }
 
+  /**
+   * What the guest has written from `fromSequence` of the dirty log on (0n at first), digested with `key`; at most
+   * about `atMost` blocks. Rejects with DISK_UNAVAILABLE, also while the process is being started again.
+   */
+  async written(o: {
+    readonly key: Uint8Array;
+    readonly fromSequence: bigint;
+    readonly atMost: number;
+  }): Promise<WrittenBlocks> {
+    const asked = this.#asked.then(async () => {
+      if (this.#closing || !this.#process.running) throw diskGone('it is not serving');
+      return await ask(
+        this.#process,
+        {
+          kind: 'written',
+          key: Buffer.from(o.key).toString('base64'),
+          fromSequence: String(o.fromSequence),
+          atMost: o.atMost,
+        },
+        WRITTEN_TIMEOUT_MS,
+      );
+    });
+    this.#asked = asked.catch(() => undefined);
+    const reply = await asked;
+    if (reply.kind !== 'written')
+      throw diskGone(reply.kind === 'failed' ? reply.message : 'no reply');
+    const { blocks, digests, nextSequence } = reply;
+    return {
+      blocks,
+      digests: Buffer.from(digests, 'base64'),
+      nextSequence: BigInt(nextSequence),
+    };
+  }
+
   /** Flushes the overlay and its log, and ends the process. Rejects when data may be missing. */
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
+    await this.#asked;
     if (!this.#process.running) throw diskGone('ended before it was closed');
     const reply = await ask(this.#process, { kind: 'close' }, CLOSE_TIMEOUT_MS);
     await this.#process.stop();

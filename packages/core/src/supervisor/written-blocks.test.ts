@@ -1,0 +1,71 @@
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { BLOCK_SIZE, createOverlay, VirtualDisk } from '@reprise/blkdriver-native';
+
+import { BLOCK_DIGEST_BYTES, blockDigest, writtenBlocks } from './written-blocks.js';
+
+const BLOCKS = 64;
+const key = new Uint8Array(32).fill(7);
+const content = (byte: number) => Buffer.alloc(BLOCK_SIZE, byte);
+
+describe('what a guest has written', () => {
+  let directory: string;
+  let disk: VirtualDisk;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'reprise-written-'));
+    const base = join(directory, 'base');
+    const file = await open(base, 'w');
+    await file.truncate(BLOCKS * BLOCK_SIZE);
+    await file.close();
+    const overlay = join(directory, 'overlay');
+    await createOverlay(overlay, { sizeBytes: BigInt(BLOCKS * BLOCK_SIZE) });
+    disk = await VirtualDisk.open({ base, layers: [], overlay });
+  });
+
+  afterEach(async () => {
+    await disk.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  const write = (block: number, ...bytes: number[]) =>
+    disk.write(BigInt(block * BLOCK_SIZE), Buffer.concat(bytes.map(content)));
+  const since = (fromSequence: bigint, atMost = 1000) =>
+    writtenBlocks(disk, { key, fromSequence, atMost });
+
+  test('is told while it goes on: each block once, by what it holds by then', async () => {
+    await write(40, 1);
+    await write(5, 2, 3);
+    await write(40, 4);
+    const { blocks, digests, nextSequence } = await since(0n);
+    expect(blocks).toEqual([5, 6, 40]);
+    expect(Buffer.from(digests)).toEqual(
+      Buffer.concat([2, 3, 4].map((byte) => blockDigest(key, content(byte)))),
+    );
+    expect((await since(nextSequence)).blocks).toEqual([]);
+    await write(6, 9);
+    expect((await since(nextSequence)).blocks).toEqual([6]);
+  });
+
+  test('comes in parts where it is much, and none is left out', async () => {
+    for (let block = 0; block < 60; block += 3) await write(block, block + 1);
+    const told: number[] = [];
+    let from = 0n;
+    for (;;) {
+      const { blocks, digests, nextSequence } = await since(from, 7);
+      expect(digests).toHaveLength(blocks.length * BLOCK_DIGEST_BYTES);
+      if (blocks.length === 0) break;
+      told.push(...blocks);
+      from = nextSequence;
+    }
+    expect(told).toEqual(Array.from({ length: 20 }, (_, i) => 3 * i));
+  });
+
+  test('cannot be compared without the key of the VM', () => {
+    const other = blockDigest(new Uint8Array(32), content(1));
+    expect(Buffer.compare(blockDigest(key, content(1)), other)).not.toBe(0);
+  });
+});
