@@ -16,6 +16,7 @@ import {
 } from './driver/index.js';
 import { runScaleBenchmark, scaleTable } from './scale/scale-benchmark.js';
 import { fidelitySessionNames, fidelityTable, runFidelityBenchmark } from './fidelity/index.js';
+import { addRaceCommand } from './race/command.js';
 import { sessionNames } from './session/index.js';
 
 const INTERRUPTED = 130;
@@ -169,6 +170,8 @@ program
       return result;
     });
   });
+
+addRaceCommand(program, run);
 
 async function bench(options: Arguments): Promise<void> {
   await run(options.json, (signal, onProgress) =>

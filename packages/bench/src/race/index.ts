@@ -1,0 +1,10 @@
+export { behaviours, type Behaviour } from './behaviour.js';
+export { racePlot } from './race-plot.js';
+export {
+  raceLinks,
+  raceTable,
+  runRaceBenchmark,
+  type RaceCase,
+  type RaceLink,
+  type RaceResult,
+} from './race-benchmark.js';
