@@ -80,7 +80,10 @@ export function buildProgram(version: string): Command {
     .option('--dry-run', 'only say what would be done, and what it would cost')
     .option('--strategy <name>', 'auto, replay or ship', 'auto')
     .addOption(
-      new Option('--optimize <what>', 'bytes: wait for the replay; time: ship meanwhile, whoever is first')
+      new Option(
+        '--optimize <what>',
+        'bytes: wait for the replay; time: ship meanwhile, whoever is first',
+      )
         .choices(['bytes', 'time'])
         .default('bytes'),
     )
