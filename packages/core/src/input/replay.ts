@@ -1,14 +1,12 @@
 import type { DisplayAddress } from '../console/display-connection.js';
-import { HeldKeys, heldKey, releaseOf } from '../console/held-keys.js';
 import { type InputBacklog, InputFlow } from '../console/input-flow.js';
-import { isModifier } from '../console/keysym.js';
 import { RfbClient } from '../console/rfb-client.js';
 import { describeError, RepriseError } from '../errors.js';
 
-import type { Anchor, HeldKey, InputEvent, InputLog } from './input-event.js';
+import type { Anchor, InputEvent, InputLog } from './input-event.js';
 import type { PacingDecision, PacingStep, PacingStrategy } from './pacing.js';
+import { PressedInput } from './pressed-input.js';
 import { type Activity, ProgressMeter } from './progress-meter.js';
-import { tapsOf } from './taps.js';
 import { Tempo } from './tempo.js';
 
 export interface ReplayProgress {
@@ -91,18 +89,12 @@ class Replay {
   readonly #log: InputLog;
   readonly #meter: ProgressMeter;
   readonly #flow: InputFlow;
-  readonly #held: HeldKeys;
-  /** Presses that go in with their release. */
-  readonly #taps: ReadonlyMap<number, HeldKey>;
-  /** Keys released ahead of their recorded release, because a wait would have made them repeat. */
-  readonly #releasedEarly = new HeldKeys();
+  readonly #pressed: PressedInput;
   readonly #missed: MissedAnchor[] = [];
   readonly #startedMs = performance.now();
   #lastInputMs = performance.now();
   #screenAskedMs = -Infinity;
   readonly #tempo: Tempo;
-  #buttons: number;
-  #pointer: { x: number; y: number };
   #events = 0;
   #anchors = 0;
   #missesInARow = 0;
@@ -118,11 +110,10 @@ class Replay {
       backlog: options.inputBacklog ?? (() => Promise.resolve(undefined)),
       window: 1,
     });
-    this.#held = new HeldKeys(options.log.header.held);
-    this.#taps = tapsOf(options.log.events);
-    this.#buttons = options.log.header.buttons;
-    this.#tempo = new Tempo(this.#buttons);
-    this.#pointer = options.log.header.pointer ?? { x: 0, y: 0 };
+    this.#pressed = new PressedInput(options.log, (...events) => {
+      client.send(...events);
+    });
+    this.#tempo = new Tempo(options.log.header.buttons);
   }
 
   async run(): Promise<ReplayReport> {
@@ -135,7 +126,7 @@ class Replay {
       return this.#report('complete');
     } catch (error) {
       if (this.#options.signal.aborted) {
-        this.#releaseEverything();
+        if (this.#client.open) this.#pressed.releaseEverything();
         return this.#report('aborted');
       }
       if (
@@ -151,12 +142,12 @@ class Replay {
   async #replayEvents(): Promise<void> {
     let previousMs = 0;
     for (const [index, { atMs, event, anchor }] of this.#log.events.entries()) {
-      if (anchor !== undefined || !this.#isReleased(event)) {
+      if (anchor !== undefined || !this.#pressed.isReleased(event)) {
         await this.#pace({ index, atMs, gapMs: atMs - previousMs, event }, anchor);
         await this.#flow.room(this.#options.signal);
         previousMs = atMs;
       }
-      this.#inject(event, this.#taps.get(index));
+      this.#inject(index, event);
       await this.#client.drained();
       this.#tell(atMs);
     }
@@ -184,7 +175,7 @@ class Replay {
         gapMs,
         anchored: anchor !== undefined,
         recordedCpuMs,
-        holding: this.#isHolding(),
+        holding: this.#pressed.isHolding,
         tempo: this.#tempo.matters(event),
       };
       const since = this.#client.changes;
@@ -193,7 +184,7 @@ class Replay {
         if (anchor !== undefined) this.#passAnchor(index, atMs, anchor, decision);
         return;
       }
-      if (anchor !== undefined && this.#sinceInputMs() >= gapMs) this.#releaseRepeating();
+      if (anchor !== undefined && this.#sinceInputMs() >= gapMs) this.#pressed.releaseRepeating();
       await this.#rest(decision.atMostMs, anchor, since);
     }
   }
@@ -253,57 +244,13 @@ class Replay {
     }
   }
 
-  #inject(event: InputEvent, tapped: HeldKey | undefined): void {
+  #inject(index: number, event: InputEvent): void {
     this.#events++;
-    const isReleased = this.#isReleased(event);
-    if (event.kind === 'key' || event.kind === 'extended-key') {
-      this.#releasedEarly.apply({ ...event, down: false });
-      if (isReleased) return;
-      this.#held.apply(event);
-    }
+    if (!this.#pressed.put(index, event)) return;
     this.#lastInputMs = performance.now();
     this.#meter.inputPassed();
     this.#tempo.passed(event);
-    if (event.kind === 'pointer') {
-      this.#buttons = event.buttons;
-      this.#pointer = { x: event.x, y: event.y };
-    }
-    if (tapped === undefined) this.#client.send(event);
-    else this.#release(tapped, event);
     this.#flow.sent();
-  }
-
-  /** The release of a key that went up already. */
-  #isReleased(event: InputEvent): boolean {
-    if (event.kind !== 'key' && event.kind !== 'extended-key') return false;
-    return !event.down && this.#releasedEarly.has(heldKey(event));
-  }
-
-  /** Ahead of its recorded release; in one piece with `press`, so that the guest never sees the key held. */
-  #release(key: HeldKey, ...press: readonly InputEvent[]): void {
-    const release = releaseOf(key);
-    this.#client.send(...press, release);
-    this.#held.apply(release);
-    this.#releasedEarly.apply({ ...release, down: true });
-  }
-
-  #repeatingKeys(): HeldKey[] {
-    return this.#held.keys().filter((key) => !isModifier(key.keysym));
-  }
-
-  #isHolding(): boolean {
-    return this.#buttons !== 0 || this.#repeatingKeys().length > 0;
-  }
-
-  /** The wait is longer than recorded: a key that stays down would repeat in the guest. */
-  #releaseRepeating(): void {
-    for (const key of this.#repeatingKeys()) this.#release(key);
-  }
-
-  #releaseEverything(): void {
-    if (!this.#client.open) return;
-    for (const key of this.#held.keys().reverse()) this.#client.send(releaseOf(key));
-    if (this.#buttons !== 0) this.#client.pointer(this.#pointer.x, this.#pointer.y, 0);
   }
 
   #sinceInputMs(): number {
