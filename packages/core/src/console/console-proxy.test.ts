@@ -273,6 +273,19 @@ describe('the console proxy', () => {
     expect(warnings.map(({ message }) => message.includes('power control'))).toEqual([true]);
   });
 
+  test('tells once when a viewer types what no key of the VM sends, and takes it by its key from one that says which', async () => {
+    await openProxy();
+    const viewer = await view();
+    for (const sign of [0xe9, 0x6c6, 0x010020ac]) viewer.press(sign);
+    viewer.extendedKey(0x6c6, 0x1e, true);
+    viewer.press('F5');
+    await display.until(() => display.inputs.length === 9);
+    expect(warnings.map(({ code, message }) => [code, message.includes('layout')])).toEqual([
+      ['RFB_UNSUPPORTED', true],
+    ]);
+    expect(tape.events).toEqual(display.inputs);
+  });
+
   test('held input is released first, then dropped with one warning, then admitted again', async () => {
     const proxy = await openProxy();
     const viewer = await view();

@@ -1,10 +1,12 @@
 import { describeError, RepriseError } from '../errors.js';
 import type { InputEvent } from '../input/input-event.js';
+import { keyNumber } from '../virtual-time/key-number.js';
 
 import { HeldKeys, releaseOf } from './held-keys.js';
 import { type InputBacklog, InputFlow } from './input-flow.js';
 import type { InputInjector } from './input-injector.js';
 import type { InputRecorder } from './input-recorder.js';
+import { isCharacter } from './keysym.js';
 import type { RfbClient } from './rfb-client.js';
 
 export interface InputPathOptions {
@@ -69,6 +71,7 @@ export class InputPath {
     }
     this.#screen = { width: display.width, height: display.height };
     if (this.#options.injector !== undefined) return this.#inject(this.#options.injector, event);
+    if (isUntypable(event)) this.#warnUntypable();
     this.#record(event, display);
     this.#note(event);
     if (viaViewer === undefined) {
@@ -209,6 +212,18 @@ export class InputPath {
     );
   }
 
+  /** Once: QEMU finds no key for it, and the guest gets nothing. */
+  #warnUntypable(): void {
+    if (this.#untranslated.has('character')) return;
+    this.#untranslated.add('character');
+    this.#options.onWarning(
+      new RepriseError(
+        'RFB_UNSUPPORTED',
+        'A viewer typed a sign that no key of a US keyboard sends, and the VM did not get it. Use a viewer that sends the positions of keys (QEMU extended key events), and set the keyboard layout inside the VM.',
+      ),
+    );
+  }
+
   #warnNotInjected(cause: unknown): void {
     if (this.#dropped++ > 0) return;
     this.#options.onWarning(
@@ -229,4 +244,10 @@ export class InputPath {
       ),
     );
   }
+}
+
+/** A sign that came without the place of its key, where a US keyboard has none for it. */
+function isUntypable(event: InputEvent): boolean {
+  if (event.kind !== 'key' || !event.down) return false;
+  return isCharacter(event.keysym) && keyNumber(event.keysym) === undefined;
 }

@@ -41,6 +41,7 @@ export const keysym = {
 
 export type KeyName = keyof typeof keysym;
 
+const UNICODE_KEYSYMS = 0x01000000;
 const FIRST_MODIFIER = 0xffe1;
 const LAST_MODIFIER = 0xffee;
 const LEVEL3_SHIFT = 0xfe03;
@@ -60,8 +61,14 @@ export function isEscape(sym: number): boolean {
   return sym === keysym.Escape;
 }
 
+/** What a sign types, as opposed to a function, in any alphabet: Latin, the older sets of X, Unicode. */
+export function isCharacter(sym: number): boolean {
+  return (
+    (sym >= 0x20 && sym < 0xfd00) || (sym > UNICODE_KEYSYMS && sym <= UNICODE_KEYSYMS + 0x10ffff)
+  );
+}
+
 const SHIFTED_ON_US_KEYBOARD = '~!@#$%^&*()_+{}|:"<>?';
-const UNICODE_KEYSYMS = 0x01000000;
 
 const controlCharacters: ReadonlyMap<string, number> = new Map([
   ['\n', keysym.Return],
