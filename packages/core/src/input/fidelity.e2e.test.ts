@@ -14,7 +14,7 @@ import { replayInput } from './replay.js';
 
 /** The longest form, 100,000, takes most of an hour. */
 const EVENTS = Number(
-  process.env['REPRISE_FIDELITY_EVENTS'] ?? (process.env['REPRISE_LONG'] === '1' ? 20_000 : 500),
+  process.env['REPRISE_FIDELITY_EVENTS'] ?? (process.env['REPRISE_LONG'] === '1' ? 20_000 : 250),
 );
 const SEED = Number(process.env['REPRISE_FIDELITY_SEED'] ?? 1);
 const PRINTED_TIMEOUT_MS = 120_000;
