@@ -34,7 +34,8 @@ export interface PlanArrays {
 }
 
 export interface NativeEncoder {
-  next(): NativeFrame | null;
+  /** With `level`, from this frame on zstd's; the mixed coding ignores it. */
+  next(level?: number): NativeFrame | null;
   close(): void;
 }
 

@@ -7,7 +7,9 @@ import {
 } from './counts.js';
 import { DifferError } from './errors.js';
 import type { PageRuns, Space, State } from './image.js';
-import type { FingerprintKey, NativeFrame, PlanArrays } from './native.js';
+import { framesAhead } from './frames-ahead.js';
+import { LevelGovernor } from './level-governor.js';
+import type { FingerprintKey, PlanArrays } from './native.js';
 import { joinRuns, runsContain } from './page-runs.js';
 import { anywhereBits } from './questions.js';
 import { WorkerPool } from './worker-pool.js';
@@ -27,9 +29,10 @@ export interface EncodeOptions {
   readonly known?: Uint8Array | readonly Uint8Array[];
   /**
    * 1 to 18: zstd. 19 and above: context mixing, a third to a half smaller at about 1.5 MB/s of carried
-   * pages on both sides, with 110 MB of memory. Default: 19 for up to 32 MiB of unknown pages, else 12.
+   * pages on both sides, with 110 MB of memory. `adaptive`: zstd at the level, frame by frame, that keeps up with whoever
+   * takes the frames: the fastest way over a link that is not very thin. Default: 19 for up to 32 MiB of unknown pages, else 12.
    */
-  readonly level?: number;
+  readonly level?: number | 'adaptive';
   readonly signal?: AbortSignal;
   /** Runs of disk pages in the order to send them; what they leave out follows ascending. */
   readonly diskOrder?: 'ascending' | BigUint64Array;
@@ -126,15 +129,13 @@ export class ResiduePlan implements AsyncDisposable {
     const applied = this.#applied(options);
     const order = this.#order(options).filter((entry) => applied[Number(entry)] !== 1);
     let encoded = 0;
-    const settings = { level: options.level ?? this.#defaultLevel(), known, order, applied };
+    const governor = options.level === 'adaptive' ? new LevelGovernor() : undefined;
+    const fixed = options.level === 'adaptive' ? undefined : options.level;
+    const level = governor?.level ?? fixed ?? this.#defaultLevel();
+    const settings = { level, known, order, applied };
     try {
       await pool.run({ kind: 'encoder-open', id, arguments: [base, target, arrays, settings] });
-      const next = (): Promise<unknown> => pool.run({ kind: 'encoder-next', id });
-      for (
-        let frame = (await next()) as NativeFrame | null;
-        frame !== null;
-        frame = (await next()) as NativeFrame | null
-      ) {
+      for await (const frame of framesAhead(pool, id, governor)) {
         const { bytes, space, pages, pagesByKind } = frame;
         const covered = this.#pagesAt(order.subarray(encoded, encoded + pages));
         encoded += pages;

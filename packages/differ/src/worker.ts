@@ -10,7 +10,7 @@ type KernelName = Exclude<
 export type Task =
   | { kind: 'kernel'; name: KernelName; arguments: unknown[] }
   | { kind: 'encoder-open'; id: number; arguments: unknown[] }
-  | { kind: 'encoder-next'; id: number }
+  | { kind: 'encoder-next'; id: number; level: number | undefined }
   | { kind: 'decoder-open'; arguments: unknown[] }
   | { kind: 'decoder-apply'; frame: Uint8Array }
   | { kind: 'decoder-report'; flush: boolean }
@@ -40,7 +40,7 @@ function run(task: Task): unknown {
       encoders.set(task.id, construct('ResidueEncoder', task.arguments) as NativeEncoder);
       return undefined;
     case 'encoder-next':
-      return encoders.get(task.id)?.next() ?? null;
+      return encoders.get(task.id)?.next(task.level) ?? null;
     case 'decoder-open':
       decoder = construct('ResidueDecoder', task.arguments) as NativeDecoder;
       return undefined;

@@ -259,6 +259,7 @@ class SourceMigration {
       applied: this.#raced?.shipped ?? { ram: NO_PAGES, disk: NO_PAGES },
       diskOrder,
       ...(known === undefined ? {} : { known }),
+      ...(this.#o.optimize === 'time' ? { level: 'adaptive' as const } : {}),
       ...(signal === undefined ? {} : { signal }),
     });
     for await (const frame of frames) {

@@ -55,7 +55,10 @@ class EncoderObject : public Napi::ObjectWrap<EncoderObject> {
   Napi::Value next(const Napi::CallbackInfo& info) {
     return guarded(info.Env(), [&]() -> Napi::Value {
       std::optional<EncodedFrame> frame;
-      if (encoder_ != nullptr) frame = encoder_->next();
+      if (encoder_ != nullptr) {
+        if (info[0].IsNumber()) encoder_->setLevel(info[0].As<Napi::Number>().Int32Value());
+        frame = encoder_->next();
+      }
       if (!frame.has_value()) return info.Env().Null();
       auto out = Napi::Object::New(info.Env());
       out.Set("bytes", fromBytes(info.Env(), frame->bytes));

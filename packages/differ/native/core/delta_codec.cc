@@ -40,6 +40,12 @@ DeltaEncoder::DeltaEncoder(int level) : context_(ZSTD_createCCtx(), &ZSTD_freeCC
   check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_contentSizeFlag, 0));
 }
 
+void DeltaEncoder::setLevel(int level) {
+  if (mixed_.has_value()) return;
+  check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel,
+                               std::clamp(level, 1, kMixedLevel - 1)));
+}
+
 Bytes DeltaEncoder::encode(std::span<const CarryStep> steps,
                            std::span<const std::uint8_t> references,
                            std::span<const std::uint8_t> pages) {

@@ -31,6 +31,8 @@ class DeltaEncoder {
  public:
   explicit DeltaEncoder(int level);
   bool isMixed() const { return mixed_.has_value(); }
+  // zstd's level from the next frame on; nothing for the mixed coding, which has one.
+  void setLevel(int level);
   // `references` holds a page a step, in order; `pages` one a step that is not a hint. Hints need
   // the mixed coding.
   Bytes encode(std::span<const CarryStep> steps, std::span<const std::uint8_t> references,

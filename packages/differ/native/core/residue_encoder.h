@@ -48,6 +48,8 @@ class ResidueEncoder {
 
   // The next frame; nothing when all is said.
   std::optional<EncodedFrame> next();
+  // As DeltaEncoder::setLevel.
+  void setLevel(int level) { delta_.setLevel(level); }
 
  private:
   Op describe(std::uint32_t entry);
