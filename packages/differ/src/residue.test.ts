@@ -226,7 +226,7 @@ describe('a residue', () => {
         fc.array(write, { maxLength: 12 }),
         fc.option(fc.array(write, { maxLength: 12 }), { nil: undefined }),
         fc.nat({ max: 12 }),
-        fc.constantFrom(3, 19),
+        fc.constantFrom<number | 'adaptive'>(3, 19, 'adaptive'),
         async (base, session, replayed, shared, level) => {
           const target = perform(base, session);
           const replay =
@@ -246,6 +246,28 @@ describe('a residue', () => {
     );
   }, 400_000);
 
+  test('never builds on answers that matched by chance, however short the questions', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        baseMemory,
+        fc.array(write, { minLength: 1, maxLength: 8 }),
+        fc.array(write, { minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 1, max: 3 }),
+        async (base, session, replayed, questionBits) => {
+          const target = perform(base, session);
+          const s = await scenario(base, target, perform(base, replayed));
+          try {
+            const { frames, answers } = await encode(s, { questionBits });
+            expect(isSame(await apply(s, frames, answers), target)).toBe(true);
+          } finally {
+            await remove(s);
+          }
+        },
+      ),
+      { numRuns: 20, endOnFailure: true },
+    );
+  }, 400_000);
+
   const pattern = (seed: number): Buffer => contentBytes({ kind: 'pattern', seed });
   const memoryOf = (page: (i: number) => Buffer): Memory => ({
     ram: Buffer.concat(Array.from({ length: RAM_PAGES }, (_, i) => page(i))),
@@ -259,6 +281,11 @@ describe('a residue', () => {
       'all pages zeroed',
       () => memoryOf((i) => pattern(i)),
       () => memoryOf(() => Buffer.alloc(PAGE_SIZE)),
+    ],
+    [
+      'all pages random, twice',
+      () => memoryOf((i) => pattern(i)),
+      () => memoryOf((i) => pattern((i % 2) + 777)),
     ],
     ['nothing changed', () => memoryOf((i) => pattern(i)), () => memoryOf((i) => pattern(i))],
   ])('survives the extreme: %s', async (_, base, target) => {
@@ -421,6 +448,76 @@ describe('a residue', () => {
       await remove(s);
     }
   });
+});
+
+describe('frames out of order', () => {
+  test('are refused or bring a state that does not prove, whatever the order', async () => {
+    const filler = (seed: number): Buffer => contentBytes({ kind: 'pattern', seed });
+    const filled = (first: number): Memory => ({
+      ram: Buffer.concat(Array.from({ length: RAM_PAGES }, (_, i) => filler(first + i))),
+      disk: Buffer.concat(Array.from({ length: DISK_PAGES }, (_, i) => filler(first + 200 + i))),
+    });
+    const s = await scenario(filled(0), filled(9000));
+    try {
+      const { frames } = await encode(s);
+      const numbers = frames.map((_, i) => i);
+      await fc.assert(
+        fc.asyncProperty(
+          // Some frames are lost, some come twice, and all are shuffled.
+          fc
+            .tuple(fc.shuffledSubarray(numbers), fc.array(fc.constantFrom(...numbers)))
+            .map(([some, again]) => [...some, ...again]),
+          async (order) => {
+            await copyFile(s.base.ram, s.output.ram);
+            await rm(s.output.disk, { force: true });
+            const sent = order.map((i) => frames[i]).filter((frame) => frame !== undefined);
+            const outcome = await apply(s, sent, undefined).catch((error: unknown) => error);
+            const isWhole =
+              order.length === numbers.length && order.every((frame, i) => frame === i);
+            if (outcome instanceof Error) {
+              expect(outcome).toHaveProperty('code', expect.stringMatching(/^FRAME_/));
+              expect(isWhole).toBe(false);
+            } else {
+              expect(isSame(outcome as Memory, s.expected)).toBe(isWhole);
+            }
+          },
+        ),
+        { numRuns: 60 },
+      );
+    } finally {
+      await remove(s);
+    }
+  }, 200_000);
+});
+
+describe('the proof', () => {
+  test('finds every planted corruption, wherever it is', async () => {
+    const target = Buffer.concat(
+      Array.from({ length: RAM_PAGES }, (_, i) => contentBytes({ kind: 'pattern', seed: i })),
+    );
+    const path = join(home, 'proved-ram');
+    const leaves = join(home, 'proved-leaves');
+    await writeFile(path, target);
+    const expectedRoot = await differ.hashLeaves(await fileImage(path), leaves);
+    const all = BigUint64Array.of(0n, BigInt(RAM_PAGES));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: target.length - 1 }),
+        fc.nat({ max: 255 }),
+        async (at, mask) => {
+          const damaged = Buffer.from(target);
+          damaged.writeUInt8(damaged.readUInt8(at) ^ mask, at);
+          await writeFile(path, damaged);
+          const { proved } = await differ.proveResidue({
+            ...{ baseLeavesPath: leaves, image: await fileImage(path), changed: all, expectedRoot },
+            leavesPath: `${leaves}-new`,
+          });
+          expect(proved).toBe(mask === 0);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  }, 200_000);
 });
 
 describe('a hostile peer', () => {
