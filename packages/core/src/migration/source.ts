@@ -27,7 +27,7 @@ export interface SourceOptions {
   readonly name: string;
   readonly channel: Channel;
   readonly strategy: 'auto' | 'replay' | 'ship';
-  /** What to save: it decides how long a replay is waited for. */
+  /** What to save: it decides how long a replay is waited for, and how densely the rest is coded. */
   readonly optimize: 'bytes' | 'time';
   /** What to do with input that had an effect in the world. */
   readonly effects: EffectPolicy;
