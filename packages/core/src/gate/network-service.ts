@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describeError, RepriseError } from '../errors.js';
 import { networkSocketsIn } from '../hypervisor/qemu/network.js';
-import { QEMU_PACKAGE, QEMU_PROGRAM } from '../hypervisor/qemu/qemu.js';
+import { QEMU_PACKAGE, QEMU_PROGRAM } from '../hypervisor/qemu/program.js';
 import { CleanupStack, findProgram, OwnedProcess } from '../process/index.js';
 
 import { listenForFrames, type FrameSocket } from './frame-socket.js';

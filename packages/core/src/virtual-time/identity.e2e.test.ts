@@ -6,7 +6,8 @@ import type { QemuOptions } from '../hypervisor/qemu/qemu.js';
 
 import { keepBusy } from './host-load.js';
 import { TICK_NS } from './plugin.js';
-import { TrialGuest, type Trial } from './testing/trial-guest.js';
+import { bootTinyTrial, typing } from './testing/tiny-trial.js';
+import type { Trial, TrialGuest } from './trial-guest.js';
 
 /** The plugin whose rules can be switched off. */
 const MUTANT = fileURLToPath(
@@ -39,8 +40,8 @@ describe('a session in virtual time', () => {
   let trial: Trial;
 
   beforeAll(async () => {
-    guest = await TrialGuest.boot({ network: 'user' });
-    trial = await guest.record(SESSION);
+    guest = await bootTinyTrial({ network: 'user' });
+    trial = await guest.record(typing(SESSION));
   }, 300_000);
 
   afterAll(async () => {
@@ -65,28 +66,27 @@ describe('a session in virtual time', () => {
   test('can be recorded while others use the CPUs, and replays bit for bit without them', async () => {
     const loaded = await (async () => {
       await using _load = keepBusy();
-      return await guest.record(SESSION.slice(0, 2));
+      return await guest.record(typing(SESSION.slice(0, 2)));
     })();
     expect(await guest.replay(loaded)).toEqual(loaded.end);
   });
 
   // Each of the rules taken away: what the tests above would look like without it.
   test('is lost when input does not wait for a tick', async () => {
-    const recorded = await guest.record(SESSION.slice(0, 1), { qemu: without('inject-at-once') });
+    const recorded = await guest.record(typing(SESSION.slice(0, 1)), without('inject-at-once'));
     expect((await guest.replay(recorded)).ram).not.toBe(recorded.end.ram);
   });
 
   test('is lost when the disk takes a whole kick at once', async () => {
-    const qemu = without('disk-batches');
-    expect((await guest.replay(trial, { qemu })).ram).not.toBe(trial.end.ram);
+    expect((await guest.replay(trial, without('disk-batches'))).ram).not.toBe(trial.end.ram);
   });
 
   test('is lost when the disk is kicked through an event descriptor', async () => {
-    expect((await guest.replay(trial, { qemu: withIoeventfd })).ram).not.toBe(trial.end.ram);
+    expect((await guest.replay(trial, withIoeventfd)).ram).not.toBe(trial.end.ram);
   });
 
   test('is lost when network cards announce themselves after a resume', async () => {
-    const replayed = await guest.replay(trial, { qemu: { announceRounds: 5 } });
+    const replayed = await guest.replay(trial, { announceRounds: 5 });
     expect(replayed.ram).not.toBe(trial.end.ram);
   });
 });

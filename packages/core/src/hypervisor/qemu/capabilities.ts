@@ -5,7 +5,7 @@ import type { Machine } from '../../machine/index.js';
 import { findProgram } from '../../process/index.js';
 
 import { probeAccelerator } from './probe.js';
-import { QEMU_PACKAGE, QEMU_PROGRAM } from './qemu.js';
+import { QEMU_PACKAGE, QEMU_PROGRAM } from './program.js';
 
 const run = promisify(execFile);
 

@@ -1,3 +1,4 @@
 export { obstaclesToRun, qemuCapabilities, type QemuCapabilities } from './capabilities.js';
 export { probeAccelerator, type Accelerator, type ProbeResult } from './probe.js';
-export { QEMU_PACKAGE, QEMU_PROGRAM, QemuHypervisor } from './qemu.js';
+export { QEMU_PACKAGE, QEMU_PROGRAM } from './program.js';
+export { QemuHypervisor } from './qemu.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { findProgram, OwnedProcess } from '../../process/index.js';
 
-import { QEMU_PACKAGE, QEMU_PROGRAM } from './qemu.js';
+import { QEMU_PACKAGE, QEMU_PROGRAM } from './program.js';
 
 export type Accelerator = 'kvm' | 'tcg';
 

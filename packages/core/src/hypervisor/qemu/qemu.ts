@@ -24,11 +24,9 @@ import { loadDeviceState, saveDeviceState } from './device-state.js';
 import { InputQueues } from './input-queues.js';
 import { assertClosed } from './network.js';
 import { cpuTimes, diskRequests } from './progress.js';
+import { QEMU_PACKAGE, QEMU_PROGRAM } from './program.js';
 import { QmpClient } from './qmp.js';
 import { QemuVirtualClock } from './qemu-virtual-clock.js';
-
-export const QEMU_PROGRAM = 'qemu-system-x86_64';
-export const QEMU_PACKAGE = 'qemu-system-x86';
 
 const CONTROL_TIMEOUT_MS = 60_000;
 const QUIT_TIMEOUT_MS = 10_000;

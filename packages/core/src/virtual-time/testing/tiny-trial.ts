@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { ensureGuest, READY_MARKER } from '@reprise/guests';
+
+import { keystroke, keysym } from '../../console/keysym.js';
+import type { DeviceInput, VirtualClock } from '../../hypervisor/virtual-clock.js';
+import { parseMachine, type Machine } from '../../machine/index.js';
+import { keyNumber } from '../key-number.js';
+import { type PlayTrial, TrialGuest } from '../trial-guest.js';
+
+const BOOT_TIMEOUT_MS = 120_000;
+const GUEST_IDLES_NS = 300_000_000;
+const KEY_GAP_MS = 35;
+
+/** The tiny guest, booted in virtual time to its prompt. */
+export async function bootTinyTrial(change: Partial<Machine> = {}): Promise<TrialGuest> {
+  const images = await ensureGuest('tiny');
+  const machine = parseMachine({
+    ...{ version: 1, hypervisor: 'qemu', accelerator: 'tcg', clock: 'virtual' },
+    memoryMiB: images.memoryMiB,
+    diskBytes: images.diskBytes,
+    boot: { kind: 'direct', kernel: '0'.repeat(64), append: images.append },
+    ...{ clockBase: '2026-01-01T00:00:00', seed: 1, ...change },
+  });
+  return await TrialGuest.boot({ machine, boot: images, disk: images.disk, ready: untilPrompt });
+}
+
+/** Types lines as a person would, then waits as long as the line says after a `#`, in ms. */
+export function typing(lines: readonly string[]): PlayTrial {
+  return async (put) => {
+    for (const line of lines) {
+      const [text = '', waitMs = '500'] = line.split(' #');
+      for (const character of `${text}\n`) await typeCharacter(character, put);
+      await sleep(Number(waitMs));
+    }
+  };
+}
+
+async function typeCharacter(
+  character: string,
+  put: (input: DeviceInput) => Promise<void>,
+): Promise<void> {
+  const { keysym: sym, shift } = keystroke(character);
+  const keys = [...(shift ? [keysym.ShiftLeft] : []), sym].map((key) => keyNumber(key) ?? 0);
+  for (const number of keys) await put({ kind: 'key', number, down: true });
+  for (const number of keys.reverse()) await put({ kind: 'key', number, down: false });
+  await sleep(KEY_GAP_MS);
+}
+
+async function untilPrompt(clock: VirtualClock, runDirectory: string): Promise<void> {
+  const deadline = Date.now() + BOOT_TIMEOUT_MS;
+  const log = join(runDirectory, 'serial.log');
+  while (!(await readFile(log, 'utf8').catch(() => '')).includes(READY_MARKER)) {
+    if (Date.now() > deadline) throw new Error('the guest printed no prompt');
+    await sleep(50);
+  }
+  const { sessionNs } = await clock.status();
+  while ((await clock.status()).sessionNs < sessionNs + GUEST_IDLES_NS) await sleep(20);
+}
