@@ -44,6 +44,11 @@ export function buildProgram(version: string): Command {
     .option('--cpu-model <name>', 'a named model, the same on every host', 'qemu64')
     .option('--machine-type <name>', 'a versioned machine type', 'pc-i440fx-7.2')
     .option('--display <size>', 'width x height', '800x600')
+    .addOption(
+      new Option('--clock <kind>', "what the guest's time counts: the host's, or instructions")
+        .choices(['host', 'virtual'])
+        .default('host'),
+    )
     .addOption(new Option('--network <kind>').choices(['none', 'user']).default('none'))
     .action(run((context, name: string, o: ImportOptions) => vmImport(context, name, o)));
   command(vm, 'ls', 'list the VMs').action(run((context) => vmList(context)));

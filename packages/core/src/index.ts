@@ -65,6 +65,13 @@ export {
 } from './supervisor/index.js';
 export { CAUSALITY_MS, effectPolicies, effectRulesPath, type EffectPolicy } from './gate/index.js';
 export * from './migration/index.js';
+export {
+  measureInputLatency,
+  virtualTimeReadiness,
+  type InputLatency,
+  type Readiness,
+  type ReadinessOptions,
+} from './virtual-time/index.js';
 export { SOFTWARE } from './version.js';
 
 // Everything that the signatures above mention, so that an integrator can name it.

@@ -2,7 +2,12 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-import { freeBytesOf, probeAccelerator, qemuCapabilities } from '@reprise/core';
+import {
+  freeBytesOf,
+  probeAccelerator,
+  qemuCapabilities,
+  virtualTimeReadiness,
+} from '@reprise/core';
 
 import type { Context } from '../context.js';
 import { bytes } from '../output/units.js';
@@ -24,6 +29,7 @@ export async function doctor(context: Context): Promise<boolean> {
     await qemu(),
     await accelerator('tcg', true),
     await accelerator('kvm', false),
+    await virtualTime(),
     await program('setpriv', 'util-linux', true, 'ends the parts of a VM with their supervisor'),
     await program('ssh', 'openssh-client', false, 'needed to reach other hosts'),
     await store(context),
@@ -73,6 +79,21 @@ async function accelerator(name: 'kvm' | 'tcg', required: boolean): Promise<Chec
   } catch {
     return { name: label, required, ok: false, found: 'QEMU is not installed' };
   }
+}
+
+/** Tests virtual time where no result is known for this QEMU, plugin and CPU; about ten seconds. */
+async function virtualTime(): Promise<Check> {
+  const name = 'virtual time';
+  const readiness = await virtualTimeReadiness();
+  if (readiness.ready) {
+    const when = readiness.cached ? ', found earlier' : '';
+    return { name, required: false, ok: true, found: `${readiness.found}${when}` };
+  }
+  return {
+    ...{ name, required: false, ok: false, found: readiness.because },
+    remedy:
+      'VMs with --clock virtual cannot run here, and migrations of them to here ship. Use the QEMU of your distribution, and build the plugin: npm run setup',
+  };
 }
 
 async function program(

@@ -17,6 +17,7 @@ export interface ImportOptions {
   readonly machineType: string;
   readonly display: string;
   readonly network: string;
+  readonly clock: 'host' | 'virtual';
 }
 
 /** `vm import`: defines a machine and copies its disk and boot files into the store. */
@@ -31,7 +32,7 @@ export async function vmImport(context: Context, name: string, o: ImportOptions)
     );
   });
   const [width, height] = o.display.split('x').map(Number);
-  const accelerator = o.accel === 'auto' ? await pickAccelerator(context) : o.accel;
+  const accelerator = await acceleratorFor(context, o);
   await using store = await context.openStore();
   const boot =
     o.kernel === undefined
@@ -53,6 +54,7 @@ export async function vmImport(context: Context, name: string, o: ImportOptions)
     diskBytes: Math.ceil(disk.size / 4096) * 4096,
     display: { width, height },
     network: o.network,
+    clock: o.clock,
     clockBase: new Date().toISOString().slice(0, 19),
     seed: randomInt(2 ** 32),
   });
@@ -61,6 +63,12 @@ export async function vmImport(context: Context, name: string, o: ImportOptions)
     { vm, machine },
     () => `'${name}' is imported. Start it: reprise start ${name}`,
   );
+}
+
+/** A virtual clock counts instructions, which only an emulator does. */
+async function acceleratorFor(context: Context, o: ImportOptions): Promise<Accelerator> {
+  if (o.accel !== 'auto') return o.accel;
+  return o.clock === 'virtual' ? 'tcg' : await pickAccelerator(context);
 }
 
 /** KVM where a guest really runs under it, emulation otherwise. */

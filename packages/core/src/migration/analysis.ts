@@ -5,8 +5,11 @@ import { compress, type Differ, type ResiduePlan } from '@reprise/differ';
 
 import { packInputLog, sealBlob } from '../input/index.js';
 import type { EffectPolicy } from '../gate/index.js';
+import type { Machine } from '../machine/index.js';
+import type { Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
+import { packSessions, whyNotExact } from './exact-replay.js';
 import { contentIndexOf } from './content-index.js';
 import { lastWrittenFirst } from './dirty-order.js';
 import { planMigration, type Plan } from './plan.js';
@@ -29,6 +32,8 @@ export interface AnalysisOptions {
   readonly optimize?: 'bytes' | 'time';
   /** What to do with input that had an effect in the world. Default `block`. */
   readonly effects?: EffectPolicy;
+  /** What the destination said of virtual time. */
+  readonly virtualTime?: Content<'met'>['virtualTime'];
   readonly signal: AbortSignal | undefined;
   readonly onProgress: (text: string, done?: number, total?: number) => void;
 }
@@ -43,6 +48,8 @@ export interface Analysis {
   readonly residue: ResiduePlan;
   readonly input: SessionInput;
   readonly sealedLog: Uint8Array | undefined;
+  /** The replay is in virtual time. */
+  readonly exact: boolean;
   /** The device state, compressed against the base's. */
   readonly device: Uint8Array;
   readonly plan: Plan;
@@ -67,10 +74,16 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   try {
     const reference = await readFile(base.paths.device);
     const device = await compress(await readFile(head.paths.device), { reference });
-    const input = await inputBetween(options);
+    const machine = await store.machine(name);
+    const input = await inputBetween(options, machine);
+    const exact = machine.clock === 'virtual';
     const sealedLog =
       'log' in input
-        ? sealBlob(await store.secret(name), LOG_PURPOSE, packInputLog(input.log))
+        ? sealBlob(
+            await store.secret(name),
+            LOG_PURPOSE,
+            exact ? packSessions(input.logs) : packInputLog(input.log),
+          )
         : undefined;
     onProgress('estimating');
     const estimate = await residue.estimateBytes(cancel);
@@ -79,6 +92,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
       wanted: options.strategy,
       optimize: options.optimize ?? 'bytes',
       noReplayBecause: 'because' in input ? input.because : undefined,
+      exact,
       logBytes: sealedLog?.length ?? 0,
       replaySeconds: 'log' in input ? replaySeconds(input.log) : 0,
       shipBytes: estimate.ramBytes + estimate.diskBytes + device.length,
@@ -86,7 +100,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
       exchangeBytes: residue.questions.length + unknown / 8,
       bytesPerSecond: options.bytesPerSecond,
     });
-    return { base, change, diskOrder, residue, input, sealedLog, device, plan };
+    return { base, change, diskOrder, residue, input, sealedLog, exact, device, plan };
   } catch (error) {
     await residue.close();
     throw error;
@@ -94,12 +108,15 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
 }
 
 /** The input of every session after `base`, up to `head`. */
-async function inputBetween(options: AnalysisOptions): Promise<SessionInput> {
+async function inputBetween(options: AnalysisOptions, machine: Machine): Promise<SessionInput> {
   const { store, name, base, head, effects } = options;
   const line = await lineOf(store, name, head);
   const newer = line.slice(
     0,
     line.findIndex((snapshot) => snapshot.root === base.root),
   );
-  return await readSessionInput(store, name, newer.reverse(), effects);
+  const input = await readSessionInput(store, name, newer.reverse(), effects);
+  const because =
+    'logs' in input ? whyNotExact(machine, options.virtualTime, input.logs) : undefined;
+  return because === undefined ? input : { because };
 }

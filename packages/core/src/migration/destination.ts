@@ -16,10 +16,12 @@ import { startVm } from '../supervisor/index.js';
 
 import { LOG_PURPOSE } from './analysis.js';
 import { differFor } from './differ-for.js';
+import { answerExactReplay, unpackSessions } from './exact-replay.js';
 import { HandoffExchange } from './handoff-exchange.js';
 import { receiveRepair } from './repair.js';
 import { replaySession, type Replayed, type ReplayFront, type ReplayTrial } from './replay.js';
 import { Staging } from './staging.js';
+import { replayVirtually, type VirtuallyReplayed } from './virtual-replay.js';
 import { encodeWritten } from './written-codec.js';
 
 const PROGRESS_EVERY_MS = 2_000;
@@ -62,7 +64,7 @@ class DestinationMigration {
   readonly #stopReplay = new AbortController();
   readonly #dropReplay = new AbortController();
   #staging: Staging | undefined;
-  #replay: Promise<Replayed> | undefined;
+  #replay: Promise<Replayed | VirtuallyReplayed> | undefined;
 
   constructor(options: DestinationOptions & { readonly differ: Differ }, vm: VmRecord) {
     this.#o = options;
@@ -79,9 +81,11 @@ class DestinationMigration {
     const held = new Map(snapshots.map((snapshot) => [snapshot.root, snapshot]));
     const complete = held.has(meet.target);
     const base = complete ? meet.target : meet.bases.find((root) => held.has(root));
+    const virtualTime = await answerExactReplay(meet.virtualTime, this.#ending.signal);
     await channel.send('met', {
       obstacles: [...obstacles],
       ...(base === undefined ? {} : { base }),
+      ...(virtualTime === undefined ? {} : { virtualTime }),
       ...{ known: true, complete, freeBytes: await freeBytes(store.home) },
       handoff: await this.#handoff.hear(meet.handoff),
     });
@@ -144,7 +148,7 @@ class DestinationMigration {
           'ramResidue',
           'diskResidue',
         ] as const),
-        ...(['device', 'root'] as const),
+        ...(['device', 'adopt', 'root'] as const),
       );
       switch (message.name) {
         case 'inputLog':
@@ -169,6 +173,9 @@ class DestinationMigration {
         case 'device':
           await staging.device(message.content);
           break;
+        case 'adopt':
+          await this.#adopt(staging);
+          break;
         case 'root':
           await this.#prove(staging, message.content, offer, complete);
           return;
@@ -176,25 +183,47 @@ class DestinationMigration {
     }
   }
 
+  /** The source says that the replay has come to the target; the proof will tell. */
+  async #adopt(staging: Staging): Promise<void> {
+    const replayed = await this.#replayed();
+    if (!('state' in replayed)) {
+      throw new RepriseError(
+        'PROTOCOL_VIOLATION',
+        'The state of a replay was to be adopted, and there is none. Migrate again.',
+      );
+    }
+    await staging.adopt(replayed.state);
+  }
+
   /** Replays in the background; the report goes out when it ends. */
-  #startReplay(base: Snapshot, plan: Content<'plan'>, sealed: Uint8Array): Promise<Replayed> {
+  #startReplay(
+    base: Snapshot,
+    plan: Content<'plan'>,
+    sealed: Uint8Array,
+  ): Promise<Replayed | VirtuallyReplayed> {
     const { store, differ, channel } = this.#o;
     let toldMs = Date.now();
     const replay = (async () => {
       const packed = openBlob(await store.secret(this.#vm.name), LOG_PURPOSE, sealed);
-      const replayed = await replaySession({
+      const options = {
         ...{ store, differ, base, migration: plan.migration },
-        ...tried(this.#o.trial, unpackInputLog(packed)),
         signal: AbortSignal.any([this.#ending.signal, this.#dropReplay.signal]),
-        stop: this.#stopReplay.signal,
-        ...(plan.fronts ? { front: await this.#front() } : {}),
-        onProgress: (events, eventsTotal, sessionMs) => {
+        onProgress: (events: number, eventsTotal: number, sessionMs: number) => {
           if (Date.now() - toldMs < PROGRESS_EVERY_MS) return;
           toldMs = Date.now();
           const progress = { events, eventsTotal, sessionMs: Math.round(sessionMs) };
           channel.send('replayProgress', progress).catch(() => undefined);
         },
-      });
+      };
+      const replayed =
+        plan.exact === true
+          ? await replayVirtually({ ...options, logs: unpackSessions(packed) })
+          : await replaySession({
+              ...options,
+              ...tried(this.#o.trial, unpackInputLog(packed)),
+              stop: this.#stopReplay.signal,
+              ...(plan.fronts ? { front: await this.#front() } : {}),
+            });
       await channel.send('replayReport', replayed.report);
       return replayed;
     })();
@@ -214,7 +243,7 @@ class DestinationMigration {
     };
   }
 
-  async #replayed(): Promise<Replayed> {
+  async #replayed(): Promise<Replayed | VirtuallyReplayed> {
     if (this.#replay === undefined) {
       throw new RepriseError(
         'PROTOCOL_VIOLATION',

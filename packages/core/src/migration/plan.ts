@@ -13,6 +13,8 @@ export interface PlanFacts {
   readonly optimize?: 'bytes' | 'time';
   /** Why replay cannot be done at all; undefined when it can. */
   readonly noReplayBecause: string | undefined;
+  /** The replay comes out bit for bit: the log, and proofs, are all that travels. */
+  readonly exact?: boolean;
   /** The packed, sealed input log. */
   readonly logBytes: number;
   /** How long the replay will take at the chosen pacing, in seconds. */
@@ -52,6 +54,9 @@ const REPRODUCED_SHARE = 0.2;
  */
 const SURELY_FASTER = 0.7;
 
+/** Everything but the log that an exact replay costs: the greeting, the plan, roots, the handoff. */
+const EXACT_TALK_BYTES = 4096;
+
 export function planMigration(facts: PlanFacts): Plan {
   const { bytesPerSecond, logBytes, exchangeBytes } = facts;
   const overLink = (bytes: number) =>
@@ -61,7 +66,10 @@ export function planMigration(facts: PlanFacts): Plan {
 
   const saved = facts.unexplainedBytes * REPRODUCED_SHARE;
   const spent = logBytes + exchangeBytes;
-  const replayBytes = Math.max(0, Math.round(facts.shipBytes + spent - saved));
+  const replayBytes =
+    facts.exact === true
+      ? logBytes + EXACT_TALK_BYTES
+      : Math.max(0, Math.round(facts.shipBytes + spent - saved));
   const residueSeconds = overLink(replayBytes);
   const replay = {
     bytes: replayBytes,
@@ -79,6 +87,9 @@ export function planMigration(facts: PlanFacts): Plan {
         `shipping takes about ${shipSeconds.toFixed(1)} s, a replay alone ${wait.toFixed(1)} s`,
       );
     }
+  }
+  if (facts.exact === true) {
+    return decide('replay', 'in virtual time a replay is exact, so that only the log travels');
   }
   if (saved <= spent) {
     return decide(

@@ -108,7 +108,8 @@ class RunningRace {
   }
 
   async #ship(): Promise<void> {
-    if (this.#o.optimize === 'bytes') return;
+    // An exact replay leaves nothing to ship; what is not sent cannot have been in vain.
+    if (this.#o.optimize === 'bytes' || this.#o.analysis.exact) return;
     await this.#front.run(this.#over.signal);
     if (this.#over.signal.aborted) return;
     this.#allShipped = true;
@@ -139,8 +140,9 @@ class RunningRace {
 
   #look(): void {
     this.#sample({});
-    if (this.#stopped !== undefined) return;
     const { optimize, analysis, channel } = this.#o;
+    // An exact one has a deadline of its own: its events are no measure of its progress.
+    if (this.#stopped !== undefined || analysis.exact) return;
     const { input } = analysis;
     this.#stopped = stopReplayBecause({
       optimize,

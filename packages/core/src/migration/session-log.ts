@@ -7,6 +7,8 @@ export type SessionInput =
   | {
       /** As it is to be replayed. */
       readonly log: InputLog;
+      /** The same, each session apart, oldest first. */
+      readonly logs: readonly InputLog[];
       readonly sessions: number;
       /** What the policy did to it; undefined where no session had a network. */
       readonly effects?: WithheldEffects;
@@ -78,7 +80,7 @@ export async function readSessionInput(
       because: 'the first input of the session had an effect, and --effects stop ends there',
     };
   }
-  return { log, sessions: logs.length, ...(effects === undefined ? {} : { effects }) };
+  return { log, logs, sessions: logs.length, ...(effects === undefined ? {} : { effects }) };
 }
 
 /** One log of several sessions: the VM was suspended in between, so its time stood still. */

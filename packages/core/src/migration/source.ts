@@ -9,6 +9,7 @@ import type { Channel, Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore, VmRecord } from '../snapshot/index.js';
 
 import { analyse, type Analysis } from './analysis.js';
+import { offerExactReplay } from './exact-replay.js';
 import { HandoffExchange } from './handoff-exchange.js';
 import type { Plan } from './plan.js';
 import type { OnProgress, Stage } from './progress.js';
@@ -84,7 +85,7 @@ class SourceMigration {
       return { kind: 'settled', target: head.root };
     }
     const base = await this.#commonBase(met, head);
-    const prepared = await this.#watch.time('plan', () => this.#analyse(head, base));
+    const prepared = await this.#watch.time('plan', () => this.#analyse(head, base, met));
     await using _residue = prepared.residue;
     if (this.#o.dryRun) {
       await channel.send('bye', {});
@@ -121,10 +122,13 @@ class SourceMigration {
     const { store, name, channel } = this.#o;
     this.#tell('meet', `meeting ${channel.peerName}`);
     const line = await lineOf(store, name, head);
+    const machine = await store.machine(name);
+    const virtualTime = await offerExactReplay(machine);
     await channel.send('meet', {
       vm: vm.id,
       name,
-      machine: await store.machine(name),
+      machine,
+      ...(virtualTime === undefined ? {} : { virtualTime }),
       target: head.root,
       bases: line.slice(1, 65).map((snapshot) => snapshot.root),
       resume: this.#o.resume,
@@ -166,11 +170,12 @@ class SourceMigration {
     return await store.snapshot(name, met.base);
   }
 
-  async #analyse(head: Snapshot, base: Snapshot): Promise<Analysis> {
+  async #analyse(head: Snapshot, base: Snapshot, met: Content<'met'>): Promise<Analysis> {
     const { strategy } = this.#o;
     const analysis = await analyse({
       ...this.#o,
       ...{ head, base },
+      virtualTime: met.virtualTime,
       onProgress: (text, done, total) => {
         this.#tell('plan', text, done, total);
       },
@@ -204,12 +209,18 @@ class SourceMigration {
       migration,
       strategy: plan.strategy,
       sessionMs: replays ? Math.round(sessionMs(input.log)) : 0,
-      fronts: replays && this.#o.optimize === 'time',
+      fronts: replays && this.#o.optimize === 'time' && !prepared.exact,
+      ...(replays && prepared.exact ? { exact: true } : {}),
     });
     let known: readonly Uint8Array[] | undefined;
     if (replays) {
       const raced = await this.#watch.time('replay', () => this.#race(prepared, head, sealedLog));
       this.#raced = raced;
+      if (this.#isExact(raced, head)) {
+        await channel.send('adopt', {});
+        await this.#watch.time('prove', () => this.#prove(prepared, head));
+        return;
+      }
       if (raced.report.outcome !== 'failed' && !raced.complete) known = await this.#ask(prepared);
     }
     await this.#watch.time('residue', () => this.#sendResidue(prepared, known));
@@ -233,6 +244,22 @@ class SourceMigration {
     if (raced.stopped !== undefined) this.#notes.push(`The replay was stopped: ${raced.stopped}.`);
     this.#noteReplay(raced.report);
     return raced;
+  }
+
+  /** The replay came to the very state that is to travel. */
+  #isExact({ report: { state } }: Race, { manifest }: Snapshot): boolean {
+    if (state === undefined) return false;
+    const { ram, disk, device } = manifest;
+    const different = [
+      ...(state.ramRoot === ram.root ? [] : ['memory']),
+      ...(state.diskRoot === disk.root ? [] : ['the disk']),
+      ...(state.deviceDigest === device.sha256 ? [] : ['the devices']),
+    ];
+    if (different.length === 0) return true;
+    this.#notes.push(
+      `The replay in virtual time was not exact (${different.join(', ')} differ); what differs was shipped.`,
+    );
+    return false;
   }
 
   /** Asks which of the unexplained pages the replay has produced; a second time where that is expected to pay. */

@@ -1,7 +1,7 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { sealOverlayFrom } from '@reprise/blkdriver-native';
+import { BLOCK_SIZE, DiskView, sealOverlayFrom } from '@reprise/blkdriver-native';
 import {
   decompress,
   type Answers,
@@ -24,10 +24,13 @@ import {
 import { stateOf } from './images.js';
 import type { Replayed } from './replay.js';
 import { unionRuns } from './runs.js';
+import type { AdoptableState } from './virtual-replay.js';
 
 /** A device state is display memory and registers; no honest one is larger. */
 const MAX_DEVICE_BYTES = 1024 * 1024 * 1024;
 const NO_PAGES: PageRuns = new BigUint64Array(0);
+/** Read and written at once while blocks are copied. */
+const MOST_PIECE_BLOCKS = 256n;
 
 /**
  * Where the destination puts the target together: a copy of the base's RAM that is patched, and a
@@ -133,6 +136,33 @@ export class Staging {
     await writeFile(this.incoming.device, state, { mode: 0o600 });
   }
 
+  /** Takes a replayed state over as it stands; it is proved like everything else. */
+  async adopt(replayed: AdoptableState): Promise<void> {
+    await this.#endStream();
+    await rm(this.incoming.ram, { force: true });
+    await copySparse(replayed.ram, this.incoming.ram, { sync: false });
+    await copyFile(replayed.device, this.incoming.device);
+    await this.#copyBlocks(replayed);
+    this.#applied = replayed.changed;
+  }
+
+  /** The blocks that the replay wrote, at their offsets. */
+  async #copyBlocks({ overlay, changed }: AdoptableState): Promise<void> {
+    await using view = await DiskView.open({
+      base: this.#base.chain.base,
+      layers: [...this.#base.chain.layers, overlay],
+    });
+    const file = await open(this.diskData, 'w', 0o600);
+    try {
+      await file.truncate(Number(this.#baseState.disk.sizeBytes));
+      for (const { offset, length } of piecesOf(changed.disk)) {
+        await file.write(await view.read(offset, length), 0, length, Number(offset));
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
   /** Notes pages that came another way than through a residue stream. */
   addPages(space: Space, runs: PageRuns): void {
     this.#applied = { ...this.#applied, [space]: unionRuns([this.#applied[space], runs]) };
@@ -184,5 +214,16 @@ export class Staging {
       dataFile,
       blocks: this.#applied.disk,
     });
+  }
+}
+
+/** Runs of blocks as byte ranges of bounded length. */
+function* piecesOf(runs: PageRuns): Generator<{ offset: bigint; length: number }> {
+  for (let i = 0; i < runs.length; i += 2) {
+    const end = (runs[i] ?? 0n) + (runs[i + 1] ?? 0n);
+    for (let at = runs[i] ?? 0n; at < end; at += MOST_PIECE_BLOCKS) {
+      const blocks = end - at < MOST_PIECE_BLOCKS ? end - at : MOST_PIECE_BLOCKS;
+      yield { offset: at * BigInt(BLOCK_SIZE), length: Number(blocks) * BLOCK_SIZE };
+    }
   }
 }

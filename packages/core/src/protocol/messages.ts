@@ -5,6 +5,7 @@ import { attempts } from '../gate/attempts.js';
 import { ancestorSchema, handoffMessageSchema } from '../lease/index.js';
 import { machineSchema, sha256Hex } from '../machine/index.js';
 import { vmName } from '../snapshot/index.js';
+import { virtualTimeIdentity } from '../virtual-time/identity.js';
 
 /**
  * Every message of the protocol in one table: its number on the wire, who may send it, what its bytes
@@ -47,6 +48,8 @@ const meet = z.strictObject({
   handoff: z.array(handoffMessageSchema).max(4),
   /** Bytes that the target occupies on the source, for the destination's space check. */
   occupiedBytes: count,
+  /** What the source's guests run on in virtual time; only where the machine's clock is virtual. */
+  virtualTime: virtualTimeIdentity.optional(),
 });
 
 const met = z.strictObject({
@@ -61,6 +64,8 @@ const met = z.strictObject({
   handoff: z.array(handoffMessageSchema).max(4),
   /** The destination already holds the target itself. */
   complete: z.boolean(),
+  /** In answer to the source's: whether sessions replay bit for bit here, and else why not. */
+  virtualTime: z.strictObject({ ready: z.boolean(), because: reason.optional() }).optional(),
 });
 
 const plan = z.strictObject({
@@ -71,6 +76,8 @@ const plan = z.strictObject({
   sessionMs: count,
   /** Whether the destination is to tell, while it replays, what the replay has written. */
   fronts: z.boolean(),
+  /** The input log is that of sessions in virtual time, each apart, to be replayed exactly. */
+  exact: z.literal(true).optional(),
 });
 
 const replayStop = z.strictObject({
@@ -108,6 +115,10 @@ const replayReport = z.strictObject({
   attempts: attempts.optional(),
   seconds: z.number().min(0),
   sessionSeconds: z.number().min(0),
+  /** What a replay in virtual time came to. */
+  state: z
+    .strictObject({ ramRoot: sha256Hex, diskRoot: sha256Hex, deviceDigest: sha256Hex })
+    .optional(),
 });
 
 const root = z.strictObject({
@@ -207,6 +218,8 @@ export const messages = {
   ramResidue: bytes(33, 'source', 'ram', 1 * MiB),
   diskResidue: bytes(34, 'source', 'disk', 1 * MiB),
   device: bytes(35, 'source', 'device', 16 * MiB - 1),
+  /** The replay has come to the target's RAM and disk: the destination takes it as it stands. */
+  adopt: { ...control(36, 'source', nothing), content: nothing },
 
   root: { ...control(40, 'source', root), content: root },
   proof: { ...control(41, 'destination', proof), content: proof },

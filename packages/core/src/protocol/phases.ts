@@ -48,6 +48,7 @@ export const transitions: Readonly<Record<Phase, Row>> = {
     ramResidue: 'residue',
     diskResidue: 'residue',
     device: 'residue',
+    adopt: 'residue',
     root: 'proving',
   },
   proving: { proof: 'handoff' },

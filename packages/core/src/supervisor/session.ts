@@ -7,6 +7,7 @@ import { InputLogWriter, SessionClock, type InputSink } from '../input/index.js'
 import { identifyProcess, type RunGrant } from '../lease/index.js';
 import { CleanupStack } from '../process/index.js';
 import type { SessionSummary, SnapshotStore, WorkingCopy } from '../snapshot/index.js';
+import { requireVirtualTime } from '../virtual-time/index.js';
 
 import { bootFilesOf } from './boot-files.js';
 import type { VmStatus } from './control.js';
@@ -85,6 +86,13 @@ export class Session {
     const flows = new FlowTable(() => clock.now());
     const cleanup = new CleanupStack();
     await store.vm(name);
+    const { clock: time } = await store.machine(name);
+    if (time === 'virtual') {
+      await requireVirtualTime({
+        ...(events.signal === undefined ? {} : { signal: events.signal }),
+        onTest: () => events.onProgress?.('testing virtual time on this host, once'),
+      });
+    }
     const grant = await store.lease.acquireToRun(name);
     cleanup.defer(() => grant.release());
     try {

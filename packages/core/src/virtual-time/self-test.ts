@@ -24,6 +24,7 @@ const BOOTED_REQUESTS = 30;
 /** XT codes of the letters a to l. */
 const LETTERS = [0x1e, 0x30, 0x2e, 0x20, 0x12, 0x21, 0x22, 0x23, 0x17, 0x24, 0x25, 0x26];
 const KEY_GAP_MS = 60;
+const LATENCY_SAMPLES = 200;
 
 const machine = parseMachine({
   ...{ version: 1, hypervisor: 'qemu', accelerator: 'tcg', clock: 'virtual' },
@@ -53,7 +54,36 @@ export async function runSelfTest(signal?: AbortSignal): Promise<SelfTestResult>
   }
 }
 
-async function recordAndReplay(signal: AbortSignal | undefined): Promise<string | undefined> {
+/** How long a viewer's event is on its way into a guest in virtual time. */
+export interface InputLatency {
+  readonly medianMs: number;
+  readonly p95Ms: number;
+  readonly samples: number;
+}
+
+/** Measures it on the guest of the self-test, which idles as a guest that waits for its user does. */
+export async function measureInputLatency(signal?: AbortSignal): Promise<InputLatency> {
+  const times: number[] = [];
+  await withGuest(signal, async (guest) => {
+    await guest.record(async (put) => {
+      for (let i = 0; i < LATENCY_SAMPLES; i++) {
+        const startedMs = performance.now();
+        await put({ kind: 'key', number: LETTERS[0] ?? 0, down: i % 2 === 0 });
+        times.push(performance.now() - startedMs);
+        // Never in step with the ticks.
+        await sleep(7 + (i % 23));
+      }
+    });
+  });
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
+  return { medianMs: at(0.5), p95Ms: at(0.95), samples: sorted.length };
+}
+
+async function withGuest<T>(
+  signal: AbortSignal | undefined,
+  use: (guest: TrialGuest) => Promise<T>,
+): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'reprise-self-test-'));
   try {
     const disk = join(directory, 'disk');
@@ -62,6 +92,14 @@ async function recordAndReplay(signal: AbortSignal | undefined): Promise<string 
       ...{ machine, disk, boot: undefined, ready: untilWriting },
       ...(signal === undefined ? {} : { signal }),
     });
+    return await use(guest);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function recordAndReplay(signal: AbortSignal | undefined): Promise<string | undefined> {
+  return await withGuest(signal, async (guest) => {
     const trial = await guest.record(typeLetters);
     const quiet = await guest.replay(trial);
     const unlike = difference(trial.end, quiet);
@@ -69,9 +107,7 @@ async function recordAndReplay(signal: AbortSignal | undefined): Promise<string 
     await using _load = keepBusy();
     const underLoad = difference(trial.end, await guest.replay(trial));
     return underLoad && `a replay under load differed from its session in ${underLoad}`;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 async function untilWriting(clock: VirtualClock): Promise<void> {

@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { overlayBlocks } from '@reprise/blkdriver-native';
+import { fileImage, type Differ, type PageRuns, type State } from '@reprise/differ';
+
+import { describeError } from '../errors.js';
+import type { VirtualClock } from '../hypervisor/index.js';
+import type { InputLog } from '../input/index.js';
+import type { Content } from '../protocol/index.js';
+import type { Snapshot, SnapshotStore, WorkingCopy } from '../snapshot/index.js';
+import { bootFilesOf, PoweredVm, runtimeDirectory } from '../supervisor/index.js';
+import { deviceInputs, nsOfMs } from '../virtual-time/index.js';
+
+import { diskImage } from './images.js';
+import type { Replayed } from './replay.js';
+import { sessionMs } from './session-log.js';
+
+export interface VirtualReplayOptions {
+  readonly store: SnapshotStore;
+  readonly differ: Differ;
+  readonly base: Snapshot;
+  /** Of every session since the base, oldest first. */
+  readonly logs: readonly InputLog[];
+  /** Names the scratch copy; a migration replays once. */
+  readonly migration: string;
+  readonly signal: AbortSignal;
+  readonly onProgress: (events: number, eventsTotal: number, sessionMs: number) => void;
+}
+
+/** The replayed state, to be taken over as it stands where the source says that it is the target. */
+export interface AdoptableState {
+  readonly ram: string;
+  readonly device: string;
+  readonly overlay: string;
+  readonly changed: { readonly ram: PageRuns; readonly disk: PageRuns };
+}
+
+/** A replay in virtual time; `state` is absent where it broke off. */
+export interface VirtuallyReplayed extends Replayed {
+  readonly state?: AdoptableState;
+}
+
+const PROGRESS_POLL_MS = 500;
+/** A host that takes so much longer than the session was does not finish: shipping is faster. */
+const PATIENCE_FACTOR = 4;
+const PATIENCE_SPARE_MS = 120_000;
+
+/**
+ * Runs every session again in virtual time, on a copy of its own, with its network gated. Between two
+ * sessions the guest is saved and loaded, as it was at the source. Never throws for what goes wrong: a replay
+ * that fails is reported, and costs bytes.
+ */
+export async function replayVirtually(options: VirtualReplayOptions): Promise<VirtuallyReplayed> {
+  const { store, base, migration, logs } = options;
+  const dispose = () => store.discardWorkingCopy(base.vm, migration);
+  const startedMs = performance.now();
+  const report = (change: Partial<Content<'replayReport'>>): Content<'replayReport'> => ({
+    ...{ outcome: 'complete', pacing: 'virtual-time', anchors: 0, anchorsMissed: 0 },
+    events: logs.reduce((sum, log) => sum + log.events.length, 0),
+    seconds: (performance.now() - startedMs) / 1000,
+    sessionSeconds: logs.reduce((sum, log) => sum + sessionMs(log), 0) / 1000,
+    ...change,
+  });
+  try {
+    await dispose();
+    const copy = await store.createWorkingCopy(base.vm, {
+      ...{ from: base.root, scratch: migration, signal: options.signal },
+    });
+    const device = await replaySessions(options, copy);
+    const state = await adoptable(options, copy, device);
+    return {
+      report: report({ state: await digestsOf(options, state) }),
+      produced: { state: await imagesOf(copy), changed: state.changed },
+      state,
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    const reason = describeError(error).slice(0, 2000);
+    const outcome = options.signal.aborted ? 'aborted' : 'failed';
+    return {
+      report: report({ outcome, reason }),
+      produced: undefined,
+      [Symbol.asyncDispose]: dispose,
+    };
+  }
+}
+
+/** Settles with the path of the last device state. */
+async function replaySessions(options: VirtualReplayOptions, copy: WorkingCopy): Promise<string> {
+  const { store, base, logs, migration, signal } = options;
+  const machine = await store.machine(base.vm);
+  const boot = await bootFilesOf(store, machine);
+  const eventsTotal = logs.reduce((sum, log) => sum + log.events.length, 0);
+  let deviceState = copy.paths.resumeFrom;
+  let [events, sessionsMs] = [0, 0];
+  for (const [i, log] of logs.entries()) {
+    if (deviceState === undefined) throw new Error('a snapshot has no device state');
+    await using powered = await PoweredVm.start({
+      ...{ machine, boot, deviceState, signal },
+      ramFile: copy.paths.ram,
+      chain: copy.disk,
+      runDirectory: runtimeDirectory(store.home, `${base.vm}\0${migration}`),
+      gate: 'closed',
+    });
+    const before = { events, sessionsMs };
+    await replaySession(powered, log, signal, (done, ms) => {
+      options.onProgress(before.events + done, eventsTotal, before.sessionsMs + ms);
+    });
+    const next = join(copy.paths.directory, `device-${String(i)}`);
+    await powered.suspend(next, signal);
+    deviceState = next;
+    events += log.events.length;
+    sessionsMs += sessionMs(log);
+  }
+  if (deviceState === undefined) throw new Error('no session was recorded');
+  return deviceState;
+}
+
+async function replaySession(
+  { vm }: PoweredVm,
+  log: InputLog,
+  signal: AbortSignal,
+  onProgress: (events: number, sessionMs: number) => void,
+): Promise<void> {
+  const { virtualClock } = vm;
+  if (virtualClock === undefined || log.header.virtual === undefined || log.end === undefined) {
+    throw new Error('The session was not recorded in virtual time.');
+  }
+  const { nowNs } = await virtualClock.status();
+  if (nowNs !== log.header.virtual.startNs) {
+    throw new Error('The guest begins at another instant than the session did.');
+  }
+  await virtualClock.load(deviceInputs(log));
+  const deadline = AbortSignal.timeout(sessionMs(log) * PATIENCE_FACTOR + PATIENCE_SPARE_MS);
+  const ended = virtualClock.replay(nsOfMs(log.end.atMs), AbortSignal.any([signal, deadline]));
+  const watching = watch(virtualClock, onProgress);
+  try {
+    await vm.resume();
+    await ended;
+  } finally {
+    watching.stop();
+    await watching.done;
+    ended.catch(() => undefined);
+  }
+  const { latestNs } = await virtualClock.status();
+  if (latestNs !== 0) throw new Error('Input went in late, so the replay cannot be exact.');
+}
+
+function watch(
+  clock: VirtualClock,
+  onProgress: (events: number, sessionMs: number) => void,
+): { stop: () => void; done: Promise<void> } {
+  const over = new AbortController();
+  const done = (async () => {
+    while (!over.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, PROGRESS_POLL_MS);
+        over.signal.addEventListener('abort', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+      // What ends the replay is told by the replay itself.
+      const status = await clock.status().catch(() => undefined);
+      if (status !== undefined) onProgress(status.injected, status.sessionNs / 1e6);
+    }
+  })();
+  return {
+    stop: () => {
+      over.abort();
+    },
+    done,
+  };
+}
+
+async function adoptable(
+  { differ, base }: VirtualReplayOptions,
+  copy: WorkingCopy,
+  device: string,
+): Promise<AdoptableState> {
+  const [from, to] = [await fileImage(base.paths.ram), await fileImage(copy.paths.ram)];
+  return {
+    ...{ ram: copy.paths.ram, device, overlay: copy.disk.overlay },
+    changed: {
+      ram: await differ.compare(from, to),
+      disk: await overlayBlocks([copy.disk.overlay]),
+    },
+  };
+}
+
+/** The roots that the target would have if the replay were exact. */
+async function digestsOf(
+  { differ, base, store, migration }: VirtualReplayOptions,
+  state: AdoptableState,
+): Promise<Content<'replayReport'>['state']> {
+  const copy = await store.workingCopy(base.vm, migration);
+  if (copy === undefined) return undefined;
+  const images = await imagesOf(copy);
+  const root = async (space: 'ram' | 'disk') => {
+    const leaves = join(copy.paths.directory, `${space}.leaves.replayed`);
+    const from = space === 'ram' ? base.paths.ramLeaves : base.paths.diskLeaves;
+    const digest = await differ.updateLeaves(from, images[space], state.changed[space], leaves);
+    await rm(leaves, { force: true });
+    return Buffer.from(digest).toString('hex');
+  };
+  return {
+    ramRoot: await root('ram'),
+    diskRoot: await root('disk'),
+    deviceDigest: createHash('sha256')
+      .update(await readFile(state.device))
+      .digest('hex'),
+  };
+}
+
+async function imagesOf({ paths, disk }: WorkingCopy): Promise<State> {
+  return {
+    ram: await fileImage(paths.ram),
+    disk: await diskImage({ base: disk.base, layers: [...disk.layers, disk.overlay] }),
+  };
+}
