@@ -18,6 +18,7 @@ import { runScaleBenchmark, scaleTable } from './scale/scale-benchmark.js';
 import { fidelitySessionNames, fidelityTable, runFidelityBenchmark } from './fidelity/index.js';
 import { addRaceCommand } from './race/command.js';
 import { sessionNames } from './session/index.js';
+import { runVirtualBenchmark, virtualSessions, virtualTable } from './virtual/index.js';
 
 const INTERRUPTED = 130;
 const STOPPING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -172,6 +173,42 @@ program
   });
 
 addRaceCommand(program, run);
+
+interface VirtualArguments {
+  readonly session?: readonly string[];
+  readonly runs: number;
+  readonly limit: number;
+  readonly results?: string;
+  readonly json?: string;
+}
+
+program
+  .command('virtual')
+  .description(
+    'Sessions in virtual time: whether they replay bit for bit, what their migration costs, how much slower the guest is. Interrupted, it goes on where it was.',
+  )
+  .addOption(
+    new Option('--session <name...>', 'only these sessions').choices(Object.keys(virtualSessions)),
+  )
+  .option('--runs <count>', 'of each session; every second one under load', parseCount, 2)
+  .addOption(
+    new Option('--limit <rate>', 'of the link, each way')
+      .argParser(parseLimit)
+      .default(parseRate('5mbit'), '5mbit'),
+  )
+  .option('--results <file>', 'where finished runs are kept (default: in the cache)')
+  .option('--json <file>', 'also write the result')
+  .action(async ({ session, runs, limit, results, json }: VirtualArguments) => {
+    await run(json, async (signal, onProgress) => {
+      const result = await runVirtualBenchmark({
+        ...{ sessions: session ?? Object.keys(virtualSessions), runs, signal, onProgress },
+        ...(results === undefined ? {} : { results }),
+        bytesPerSecond: limit,
+      });
+      process.stdout.write(`${virtualTable(result)}\n`);
+      return result;
+    });
+  });
 
 async function bench(options: Arguments): Promise<void> {
   await run(options.json, (signal, onProgress) =>
