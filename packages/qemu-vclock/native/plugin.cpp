@@ -17,6 +17,7 @@
 #include "control/server.h"
 #include "options.h"
 #include "qemu/big_lock.h"
+#include "qemu/idle_guard.h"
 #include "qemu/plugin_abi.h"
 #include "qemu/qemu_guest.h"
 #include "qemu/serial_disk.h"
@@ -44,6 +45,8 @@ class Plugin {
       : qemu_(qemu),
         guest_(qemu_),
         disk_(qemu_, options.mutations.disk_batches),
+        idle_guard_(qemu_),
+        guards_idling_(!options.mutations.early_jumps),
         session_(
             guest_, [this](std::vector<std::byte> reply) { outbox_.post(reply); },
             options.mutations),
@@ -54,6 +57,7 @@ class Plugin {
                    session_.abandon();
                  }}) {
     guest_.on_tick([this] { session_.tick(); });
+    guest_.on_stop([this] { idle_guard_.hold(); });
   }
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
@@ -82,6 +86,7 @@ class Plugin {
   /** The machine is built and has not run. A disk that cannot be tamed is the end: better none than
    * a lie. */
   void attach() {
+    if (guards_idling_) idle_guard_.attach();
     const auto obstacle = disk_.attach();
     if (!obstacle) return;
     complain(*obstacle);
@@ -103,6 +108,8 @@ class Plugin {
   const Symbols qemu_;
   QemuGuest guest_;
   SerialDisk disk_;
+  IdleGuard idle_guard_;
+  const bool guards_idling_;
   Outbox outbox_;
   Session session_;
   Server server_;

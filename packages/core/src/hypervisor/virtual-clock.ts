@@ -52,8 +52,10 @@ export interface VirtualClock {
   /** Hands over the log of a session, in order, before replay(). */
   load(events: Iterable<TimedDeviceInput>): Promise<void>;
   /**
-   * Replays what was loaded, as fast as the host can, from the moment the guest is resumed; settles, when it
-   * stands, with the session's time, which is `stopAtNs` in an exact replay.
+   * Gets what was loaded ready to be replayed, as fast as the host can, in a guest that does not run yet. Settles
+   * with the virtual clock's value, the session's zero; only then may the guest be resumed.
    */
-  replay(stopAtNs: number, signal?: AbortSignal): Promise<number>;
+  replay(stopAtNs: number): Promise<number>;
+  /** Settles, when the guest stands, with the session's time: `stopAtNs` in an exact replay. */
+  replayed(signal?: AbortSignal): Promise<number>;
 }

@@ -128,21 +128,19 @@ async function replaySession(
   if (virtualClock === undefined || log.header.virtual === undefined || log.end === undefined) {
     throw new Error('The session was not recorded in virtual time.');
   }
-  const { nowNs } = await virtualClock.status();
-  if (nowNs !== log.header.virtual.startNs) {
+  await virtualClock.load(deviceInputs(log));
+  const startNs = await virtualClock.replay(nsOfMs(log.end.atMs));
+  if (startNs !== log.header.virtual.startNs) {
     throw new Error('The guest begins at another instant than the session did.');
   }
-  await virtualClock.load(deviceInputs(log));
   const deadline = AbortSignal.timeout(sessionMs(log) * PATIENCE_FACTOR + PATIENCE_SPARE_MS);
-  const ended = virtualClock.replay(nsOfMs(log.end.atMs), AbortSignal.any([signal, deadline]));
   const watching = watch(virtualClock, onProgress);
   try {
     await vm.resume();
-    await ended;
+    await virtualClock.replayed(AbortSignal.any([signal, deadline]));
   } finally {
     watching.stop();
     await watching.done;
-    ended.catch(() => undefined);
   }
   const { latestNs } = await virtualClock.status();
   if (latestNs !== 0) throw new Error('Input went in late, so the replay cannot be exact.');

@@ -110,9 +110,13 @@ export class ClockClient implements VirtualClock, AsyncDisposable {
     if (batch.length > 0) await this.#askTime({ type: 'append', events: batch });
   }
 
-  async replay(stopAtNs: number, signal?: AbortSignal): Promise<number> {
+  async replay(stopAtNs: number): Promise<number> {
+    return await this.#askTime({ type: 'replay', stopAtNs });
+  }
+
+  async replayed(signal?: AbortSignal): Promise<number> {
     // As long as it takes: how long that may be is for the caller to judge, who sees its progress.
-    return await this.#askTime({ type: 'replay', stopAtNs }, { timeoutMs: undefined, signal });
+    return await this.#askTime({ type: 'wait' }, { timeoutMs: undefined, signal });
   }
 
   /** Hangs up. Idempotent. */

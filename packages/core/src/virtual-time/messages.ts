@@ -19,9 +19,19 @@ export type Request =
   | { readonly type: 'input'; readonly input: DeviceInput }
   | { readonly type: 'append'; readonly events: readonly TimedDeviceInput[] }
   | { readonly type: 'replay'; readonly stopAtNs: number }
-  | { readonly type: 'stop'; readonly atNs: number };
+  | { readonly type: 'stop'; readonly atNs: number }
+  | { readonly type: 'wait' };
 
-const requestType = { status: 1, now: 2, record: 3, input: 4, append: 5, replay: 6, stop: 7 };
+const requestType = {
+  status: 1,
+  now: 2,
+  record: 3,
+  input: 4,
+  append: 5,
+  replay: 6,
+  stop: 7,
+  wait: 8,
+};
 const replyType = { time: 0x80, status: 0x81, refusal: 0xff };
 const inputKind = { key: 1, pointer: 2, frame: 3 };
 const modes = ['idle', 'recording', 'replaying', 'stopped'] as const;
@@ -56,6 +66,7 @@ function encodeBody(request: Request): Buffer {
   switch (request.type) {
     case 'status':
     case 'now':
+    case 'wait':
       return Buffer.alloc(0);
     case 'record':
       return Buffer.concat([int64(request.tickNs), Buffer.from([request.paced ? 1 : 0])]);

@@ -92,11 +92,10 @@ export class TrialGuest implements AsyncDisposable {
     await using powered = await this.#start(run, qemu);
     const clock = clockOf(powered);
     await clock.load(trial.events);
-    const ended = clock.replay(trial.stopNs, this.#o.signal);
-    // Whoever awaits it hears of a failure; a guest that cannot be resumed is another one.
-    ended.catch(() => undefined);
+    await clock.replay(trial.stopNs);
     await powered.vm.resume();
-    return await this.#end(run, powered, await ended);
+    const sessionNs = await clock.replayed(this.#o.signal);
+    return await this.#end(run, powered, sessionNs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -18,6 +18,7 @@ enum class Type : std::uint8_t {
   kAppend = 5,
   kReplay = 6,
   kStop = 7,
+  kWait = 8,
   kTimeReply = 0x80,
   kStatusReply = 0x81,
   kRefusalReply = 0xff,
@@ -104,6 +105,8 @@ std::optional<RequestBody> read_body(Type type, WireReader& in) {
       return ReplayRequest{time_ns(in)};
     case Type::kStop:
       return StopRequest{time_ns(in)};
+    case Type::kWait:
+      return WaitRequest{};
     case Type::kTimeReply:
     case Type::kStatusReply:
     case Type::kRefusalReply:

@@ -36,17 +36,19 @@ struct InputRequest {
 struct AppendRequest {
   std::vector<TimedEvent> events;
 };
-/** Begin a replay of what was appended; the guest stops at this time. */
+/** Begin a replay of what was appended, before the guest runs; it stops at this time. */
 struct ReplayRequest {
   std::int64_t stop_at_ns = 0;
 };
+/** Be told when the guest was told to stop. */
+struct WaitRequest {};
 /** Stop the guest at the first tick at or after this time. */
 struct StopRequest {
   std::int64_t at_ns = 0;
 };
 
 using RequestBody = std::variant<StatusRequest, NowRequest, RecordRequest, InputRequest,
-                                 AppendRequest, ReplayRequest, StopRequest>;
+                                 AppendRequest, ReplayRequest, StopRequest, WaitRequest>;
 
 struct Request {
   std::uint32_t id = 0;

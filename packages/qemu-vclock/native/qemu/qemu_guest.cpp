@@ -67,6 +67,7 @@ void QemuGuest::inject_frame(const FrameEvent& frame) {
 }
 
 void QemuGuest::stop() {
+  stopping_();
   qemu_.vm_stop(kRunStatePaused);
   if (!qemu_.qemu_in_vcpu_thread()) return;
   // On the CPU's own thread that was only a request. Before the main loop comes to it, it would

@@ -18,6 +18,9 @@ class QemuGuest final : public Guest {
   /** Who is called at the appointed time. Set once, before the first wake_at(). */
   void on_tick(std::function<void()> tick) { tick_ = std::move(tick); }
 
+  /** Who is told before the guest is. Set once, likewise. */
+  void on_stop(std::function<void()> stopping) { stopping_ = std::move(stopping); }
+
   std::int64_t now_ns() override;
   void wake_at(std::int64_t virtual_ns) override;
   void inject(const Event& event) override;
@@ -34,6 +37,7 @@ class QemuGuest final : public Guest {
 
   const Symbols& qemu_;
   std::function<void()> tick_;
+  std::function<void()> stopping_;
   alignas(64) std::array<std::byte, kTimerBytes> timer_{};
   std::uint8_t buttons_ = 0;
 };

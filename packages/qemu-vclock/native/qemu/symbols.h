@@ -15,6 +15,13 @@ struct VirtQueue;
 struct BlockBackend;
 struct NetClientState;
 struct AioContext;
+struct CPUState;
+
+/** QEMU's union run_on_cpu_data, of which only the pointer is used. */
+union RunOnCpuData {
+  void* pointer;
+};
+using CpuWork = void (*)(CPUState*, RunOnCpuData);
 
 using OutputHandler = void (*)(VirtIODevice*, VirtQueue*);
 
@@ -56,6 +63,14 @@ struct Notifier {
   F(std::uint64_t, virtio_queue_get_avail_addr, (VirtIODevice*, int))                       \
   F(unsigned, virtio_queue_get_last_avail_idx, (VirtIODevice*, int))                        \
   F(void, cpu_physical_memory_rw, (std::uint64_t, void*, std::uint64_t, bool))              \
+  F(void, main_loop_poll_add_notifier, (Notifier*))                                         \
+  F(CPUState*, qemu_get_cpu, (int))                                                         \
+  F(bool, all_cpu_threads_idle, ())                                                         \
+  F(bool, runstate_is_running, ())                                                          \
+  F(std::int64_t, qemu_clock_deadline_ns_all, (int, int))                                   \
+  F(void, run_on_cpu, (CPUState*, CpuWork, RunOnCpuData))                                   \
+  F(void, async_run_on_cpu, (CPUState*, CpuWork, RunOnCpuData))                             \
+  F(void, cpu_exit, (CPUState*))                                                            \
   F(void, bdrv_drain_all, ())
 
 struct Symbols {

@@ -23,6 +23,7 @@ void Session::handle(Request request) {
         if constexpr (std::is_same_v<Body, AppendRequest>) append(id, std::move(body));
         if constexpr (std::is_same_v<Body, ReplayRequest>) replay(id, body);
         if constexpr (std::is_same_v<Body, StopRequest>) stop_at(id, body);
+        if constexpr (std::is_same_v<Body, WaitRequest>) wait(id);
       },
       request.body);
 }
@@ -40,7 +41,7 @@ void Session::begin(std::uint32_t id, const RecordRequest& record) {
 
 void Session::accept(std::uint32_t id, InputRequest input) {
   if (mode_ != Mode::kRecording) return refuse(id, Fault::kWrongState, "no session is recorded");
-  if (stop_) return refuse(id, Fault::kWrongState, "the session is about to stop");
+  if (stop_ns_) return refuse(id, Fault::kWrongState, "the session is about to stop");
   if (mutations_.inject_at_once) {
     guest_.inject(input.event);
     injected_++;
@@ -70,70 +71,81 @@ void Session::replay(std::uint32_t id, const ReplayRequest& request) {
   if (mode_ != Mode::kIdle) return refuse(id, Fault::kWrongState, "a session has begun already");
   mode_ = Mode::kReplaying;
   start_ns_ = guest_.now_ns();
-  stop_ = Stop{id, request.stop_at_ns};
-  const auto first_ns =
-      std::min(timeline_.next_ns().value_or(request.stop_at_ns), request.stop_at_ns);
-  guest_.wake_at(start_ns_ + first_ns);
+  stop_ns_ = request.stop_at_ns;
+  wake_for_replay();
+  reply_(encode_time(id, start_ns_));
 }
 
 void Session::stop_at(std::uint32_t id, const StopRequest& request) {
   if (mode_ != Mode::kRecording) return refuse(id, Fault::kWrongState, "no session is recorded");
-  if (stop_) return refuse(id, Fault::kWrongState, "the session is about to stop");
-  stop_ = Stop{id, request.at_ns};
+  if (stop_ns_) return refuse(id, Fault::kWrongState, "the session is about to stop");
+  stop_ns_ = request.at_ns;
+  waiter_ = id;
+}
+
+void Session::wait(std::uint32_t id) {
+  if (mode_ == Mode::kStopped) return reply_(encode_time(id, stopped_ns_));
+  if (mode_ != Mode::kReplaying) return refuse(id, Fault::kWrongState, "nothing is replayed");
+  if (waiter_) return refuse(id, Fault::kWrongState, "somebody waits already");
+  waiter_ = id;
 }
 
 void Session::tick() {
   const auto session_ns = this->session_ns();
-  if (mode_ == Mode::kRecording)
+  if (mode_ == Mode::kRecording) {
     tick_recording(session_ns);
-  else if (mode_ == Mode::kReplaying)
+  } else if (mode_ == Mode::kReplaying) {
     tick_replay(session_ns);
+  }
 }
 
 void Session::tick_recording(std::int64_t session_ns) {
-  last_tick_ns_ = session_ns;
-  latest_ns_ = std::max(latest_ns_, session_ns % tick_ns_);
+  const auto tick_ns = appointed(session_ns, session_ns - session_ns % tick_ns_);
+  last_tick_ns_ = tick_ns;
+  latest_ns_ = std::max(latest_ns_, tick_ns % tick_ns_);
   for (auto& [id, event] : std::exchange(waiting_, {})) {
     guest_.inject(event);
     injected_++;
-    reply_(encode_time(id, session_ns));
+    reply_(encode_time(id, tick_ns));
   }
   waiting_bytes_ = 0;
-  if (stop_ && stop_->at_ns <= session_ns) return finish(session_ns);
+  if (stop_ns_ && *stop_ns_ <= tick_ns) return finish(tick_ns);
   guest_.wake_at(start_ns_ + (session_ns / tick_ns_ + 1) * tick_ns_);
   if (!paced_) return;
-  // Last: while this thread rests the guest may run, up to the next tick, which may rest too.
+  // Last: while this thread rests QEMU's others go on; the guest's own is this one.
   const auto rest_ns = pacer_.wait_ns(guest_.host_ns(), start_ns_ + session_ns);
   if (rest_ns > 0) guest_.rest_ns(rest_ns);
 }
 
 void Session::tick_replay(std::int64_t session_ns) {
-  const auto stop_ns = stop_->at_ns;
   while (timeline_.next_ns().value_or(std::numeric_limits<std::int64_t>::max()) <= session_ns) {
     const auto [at_ns, event] = timeline_.take();
     guest_.inject(event);
     injected_++;
-    latest_ns_ = std::max(latest_ns_, session_ns - at_ns);
+    latest_ns_ = std::max(latest_ns_, appointed(session_ns, at_ns) - at_ns);
   }
-  if (stop_ns <= session_ns) {
-    latest_ns_ = std::max(latest_ns_, session_ns - stop_ns);
-    return finish(session_ns);
-  }
-  guest_.wake_at(start_ns_ + std::min(timeline_.next_ns().value_or(stop_ns), stop_ns));
+  if (*stop_ns_ > session_ns) return wake_for_replay();
+  const auto stopped_ns = appointed(session_ns, *stop_ns_);
+  latest_ns_ = std::max(latest_ns_, stopped_ns - *stop_ns_);
+  finish(stopped_ns);
+}
+
+void Session::wake_for_replay() {
+  guest_.wake_at(start_ns_ + std::min(timeline_.next_ns().value_or(*stop_ns_), *stop_ns_));
 }
 
 void Session::finish(std::int64_t session_ns) {
   mode_ = Mode::kStopped;
+  stopped_ns_ = session_ns;
   guest_.stop();
   timeline_.clear();
-  const auto stop = std::exchange(stop_, std::nullopt);
-  if (stop->id) reply_(encode_time(*stop->id, session_ns));
+  if (waiter_) reply_(encode_time(*std::exchange(waiter_, std::nullopt), session_ns));
 }
 
 void Session::abandon() {
   waiting_.clear();
   waiting_bytes_ = 0;
-  if (stop_) stop_->id.reset();
+  waiter_.reset();
   // A log that nobody came to replay.
   if (mode_ == Mode::kIdle) timeline_.clear();
 }

@@ -24,6 +24,8 @@ struct Mutations {
   bool inject_at_once = false;
   /** Hand the disk a whole kick's requests instead of one. */
   bool disk_batches = false;
+  /** Let the clock of an idle CPU jump before all of its instructions are counted. */
+  bool early_jumps = false;
 };
 
 /**
@@ -36,6 +38,8 @@ class Session {
 
   static constexpr std::size_t kMostWaiting = 4096;
   static constexpr std::size_t kMostWaitingBytes = 8U << 20;
+  /** At the coarsest clock that QEMU has (shift=10). */
+  static constexpr std::int64_t kMostInstructionNs = 1 << 10;
 
   Session(Guest& guest, Reply reply, Mutations mutations = {});
 
@@ -57,22 +61,25 @@ class Session {
     std::uint32_t id;
     Event event;
   };
-  struct Stop {
-    std::optional<std::uint32_t> id;
-    std::int64_t at_ns;
-  };
 
   void begin(std::uint32_t id, const RecordRequest& record);
   void accept(std::uint32_t id, InputRequest input);
   void append(std::uint32_t id, AppendRequest request);
   void replay(std::uint32_t id, const ReplayRequest& request);
   void stop_at(std::uint32_t id, const StopRequest& request);
+  void wait(std::uint32_t id);
 
   void tick_recording(std::int64_t session_ns);
   void tick_replay(std::int64_t session_ns);
+  void wake_for_replay();
   void finish(std::int64_t session_ns);
   void refuse(std::uint32_t id, Fault fault, const char* text);
   [[nodiscard]] std::int64_t session_ns() const { return guest_.now_ns() - start_ns_; }
+  /** An appointment is kept at the end of an instruction: up to one instruction late, in every run.
+   */
+  static std::int64_t appointed(std::int64_t session_ns, std::int64_t at_ns) {
+    return session_ns - at_ns < kMostInstructionNs ? at_ns : session_ns;
+  }
 
   Guest& guest_;
   Reply reply_;
@@ -86,7 +93,10 @@ class Session {
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   Timeline timeline_;
-  std::optional<Stop> stop_;
+  std::optional<std::int64_t> stop_ns_;
+  /** Whom to tell that the guest was told to stop. */
+  std::optional<std::uint32_t> waiter_;
+  std::int64_t stopped_ns_ = 0;
   std::uint64_t injected_ = 0;
   std::int64_t latest_ns_ = 0;
 };

@@ -71,13 +71,16 @@ TEST_CASE("live input goes in at the next tick, and its reply tells when") {
 TEST_CASE("a replay injects at the recorded times and stops at the recorded end") {
   Bench bench;
   bench.ask(AppendRequest{{{10 * kMs, KeyEvent{30, true}}, {70 * kMs, KeyEvent{30, false}}}});
-  const auto replay = bench.ask(ReplayRequest{100 * kMs});
+  CHECK(bench.reply_to(bench.ask(ReplayRequest{100 * kMs}))->time_ns == 5000 * kMs);
+  const auto end = bench.ask(WaitRequest{});
+  CHECK(bench.reply_to(end) == nullptr);
   for (int i = 0; i < 3; i++) bench.tick();
   CHECK(bench.guest.injected.size() == 2);
   CHECK(bench.guest.injected[0].first == 5010 * kMs);
   CHECK(bench.guest.injected[1].first == 5070 * kMs);
   CHECK(bench.guest.stopped);
-  CHECK(bench.reply_to(replay)->time_ns == 100 * kMs);
+  CHECK(bench.reply_to(end)->time_ns == 100 * kMs);
+  CHECK(bench.reply_to(bench.ask(WaitRequest{}))->time_ns == 100 * kMs);
   CHECK(bench.session.status().latest_ns == 0);
 }
 
@@ -133,4 +136,21 @@ TEST_CASE("requests that do not fit the state are refused") {
   CHECK(bench.reply_to(bench.ask(RecordRequest{10 * kMs, false}))->fault == wrong);
   CHECK(bench.reply_to(bench.ask(AppendRequest{}))->fault == wrong);
   CHECK(bench.reply_to(bench.ask(ReplayRequest{0}))->fault == wrong);
+}
+
+TEST_CASE(
+    "a tick that comes an instruction late counts as the tick; a later one is told as it was") {
+  Bench bench;
+  bench.ask(RecordRequest{10 * kMs, false});
+  const auto first = bench.ask(InputRequest{KeyEvent{30, true}});
+  bench.guest.now = bench.guest.appointment + 3;
+  bench.session.tick();
+  CHECK(bench.reply_to(first)->time_ns == 10 * kMs);
+  CHECK(bench.guest.appointment == 5020 * kMs);
+  CHECK(bench.session.status().latest_ns == 0);
+  const auto second = bench.ask(InputRequest{KeyEvent{30, false}});
+  bench.guest.now = bench.guest.appointment + kMs;
+  bench.session.tick();
+  CHECK(bench.reply_to(second)->time_ns == 21 * kMs);
+  CHECK(bench.session.status().latest_ns == kMs);
 }

@@ -38,8 +38,12 @@ export class QemuVirtualClock implements VirtualClock {
     return this.#client.load(events);
   }
 
-  async replay(stopAtNs: number, signal?: AbortSignal): Promise<number> {
-    const sessionNs = await this.#client.replay(stopAtNs, signal);
+  replay(stopAtNs: number): Promise<number> {
+    return this.#client.replay(stopAtNs);
+  }
+
+  async replayed(signal?: AbortSignal): Promise<number> {
+    const sessionNs = await this.#client.replayed(signal);
     await this.#stopped();
     return sessionNs;
   }
