@@ -1,10 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 
-import { Option, type Command } from 'commander';
+import { Command, Option } from 'commander';
 
-import { behaviours, type Behaviour } from './behaviour.js';
-import { raceLinks, raceTable, runRaceBenchmark, type RaceLink } from './race-benchmark.js';
-import { racePlot } from './race-plot.js';
+import { behaviours, type Behaviour } from '../race/behaviour.js';
+import { raceLinks, raceTable, runRaceBenchmark, type RaceLink } from '../race/race-benchmark.js';
+import { racePlot } from '../race/race-plot.js';
+
+import { run } from './run.js';
 
 interface RaceArguments {
   readonly link?: readonly RaceLink[];
@@ -13,16 +15,9 @@ interface RaceArguments {
   readonly json?: string;
 }
 
-/** Runs a benchmark until it ends or is cancelled, and writes what it gives. */
-type Run = (
-  json: string | undefined,
-  benchmark: (signal: AbortSignal, onProgress: (text: string) => void) => Promise<object>,
-) => Promise<void>;
-
 /** `bench race`: replay against shipping, on links and with replays of all kinds. */
-export function addRaceCommand(program: Command, run: Run): void {
-  program
-    .command('race')
+export function raceCommand(): Command {
+  return new Command('race')
     .description(
       'Races replay against shipping on slow and fast links, with replays that are fast, slow, diverge or hang, and compares with each alone. Run again with the same --json, it goes on where it was.',
     )
