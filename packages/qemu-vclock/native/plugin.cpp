@@ -17,7 +17,7 @@
 #include "control/server.h"
 #include "options.h"
 #include "qemu/big_lock.h"
-#include "qemu/idle_guard.h"
+#include "qemu/idle_jumps.h"
 #include "qemu/plugin_abi.h"
 #include "qemu/qemu_guest.h"
 #include "qemu/serial_disk.h"
@@ -43,10 +43,9 @@ class Plugin {
  public:
   Plugin(const Symbols& qemu, const Options& options)
       : qemu_(qemu),
-        guest_(qemu_),
+        idle_jumps_(qemu_),
+        guest_(qemu_, idle_jumps_),
         disk_(qemu_, options.mutations.disk_batches),
-        idle_guard_(qemu_),
-        guards_idling_(!options.mutations.early_jumps),
         session_(
             guest_, [this](std::vector<std::byte> reply) { outbox_.post(reply); },
             options.mutations),
@@ -57,7 +56,6 @@ class Plugin {
                    session_.abandon();
                  }}) {
     guest_.on_tick([this] { session_.tick(); });
-    guest_.on_stop([this] { idle_guard_.hold(); });
   }
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
@@ -86,7 +84,7 @@ class Plugin {
   /** The machine is built and has not run. A disk that cannot be tamed is the end: better none than
    * a lie. */
   void attach() {
-    if (guards_idling_) idle_guard_.attach();
+    idle_jumps_.attach();
     const auto obstacle = disk_.attach();
     if (!obstacle) return;
     complain(*obstacle);
@@ -106,10 +104,9 @@ class Plugin {
   }
 
   const Symbols qemu_;
+  IdleJumps idle_jumps_;
   QemuGuest guest_;
   SerialDisk disk_;
-  IdleGuard idle_guard_;
-  const bool guards_idling_;
   Outbox outbox_;
   Session session_;
   Server server_;

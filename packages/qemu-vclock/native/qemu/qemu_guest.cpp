@@ -23,7 +23,7 @@ constexpr const char* kNetDevice = "net0";
 
 }  // namespace
 
-QemuGuest::QemuGuest(const Symbols& qemu) : qemu_(qemu) {
+QemuGuest::QemuGuest(const Symbols& qemu, IdleJumps& jumps) : qemu_(qemu), jumps_(jumps) {
   qemu_.timer_init_full(
       timer_.data(), nullptr, kClockVirtual, kScaleNs, 0,
       [](void* self) { static_cast<QemuGuest*>(self)->tick_(); }, this);
@@ -67,15 +67,10 @@ void QemuGuest::inject_frame(const FrameEvent& frame) {
 }
 
 void QemuGuest::stop() {
-  stopping_();
+  // On the CPU's own thread a stop is only requested; until the main loop comes to it, a CPU that
+  // stops looks idle.
+  jumps_.end();
   qemu_.vm_stop(kRunStatePaused);
-  if (!qemu_.qemu_in_vcpu_thread()) return;
-  // On the CPU's own thread that was only a request. Before the main loop comes to it, it would
-  // find an idle CPU and let the clock jump to the next timer; a bottom half is served before that.
-  qemu_.aio_bh_schedule_oneshot_full(
-      qemu_.qemu_get_aio_context(),
-      [](void* self) { static_cast<QemuGuest*>(self)->qemu_.vm_stop(kRunStatePaused); }, this,
-      "reprise-stop");
 }
 
 std::int64_t QemuGuest::host_ns() {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 
+#include "qemu/idle_jumps.h"
 #include "qemu/symbols.h"
 #include "session/guest.h"
 
@@ -13,13 +14,10 @@ namespace reprise::vclock {
 /** The guest that this QEMU runs. */
 class QemuGuest final : public Guest {
  public:
-  explicit QemuGuest(const Symbols& qemu);
+  QemuGuest(const Symbols& qemu, IdleJumps& jumps);
 
   /** Who is called at the appointed time. Set once, before the first wake_at(). */
   void on_tick(std::function<void()> tick) { tick_ = std::move(tick); }
-
-  /** Who is told before the guest is. Set once, likewise. */
-  void on_stop(std::function<void()> stopping) { stopping_ = std::move(stopping); }
 
   std::int64_t now_ns() override;
   void wake_at(std::int64_t virtual_ns) override;
@@ -36,8 +34,8 @@ class QemuGuest final : public Guest {
   static constexpr std::size_t kTimerBytes = 256;
 
   const Symbols& qemu_;
+  IdleJumps& jumps_;
   std::function<void()> tick_;
-  std::function<void()> stopping_;
   alignas(64) std::array<std::byte, kTimerBytes> timer_{};
   std::uint8_t buttons_ = 0;
 };

@@ -24,8 +24,6 @@ struct Mutations {
   bool inject_at_once = false;
   /** Hand the disk a whole kick's requests instead of one. */
   bool disk_batches = false;
-  /** Let the clock of an idle CPU jump before all of its instructions are counted. */
-  bool early_jumps = false;
 };
 
 /**
