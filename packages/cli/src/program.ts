@@ -45,6 +45,12 @@ export function buildProgram(version: string): Command {
     .option('--machine-type <name>', 'a versioned machine type', 'pc-i440fx-7.2')
     .option('--display <size>', 'width x height', '800x600')
     .addOption(
+      new Option(
+        '--frames <policy>',
+        'with a virtual clock and a network: whether what the network sends the guest is logged',
+      ).choices(['log', 'drop']),
+    )
+    .addOption(
       new Option('--clock <kind>', "what the guest's time counts: the host's, or instructions")
         .choices(['host', 'virtual'])
         .default('host'),

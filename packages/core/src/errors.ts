@@ -28,6 +28,7 @@ export const errorCodes = {
   // virtual time (src/virtual-time)
   VIRTUAL_TIME_UNAVAILABLE: 'this host cannot run a guest in virtual time',
   VIRTUAL_CLOCK_FAILED: 'the virtual clock of a guest did not do what it was asked',
+  VIRTUAL_TIME_REFUSED: 'it would reach a guest in virtual time at an instant that no replay finds',
 
   // supervisor
   VM_RUNNING: 'the VM is running and must not be',

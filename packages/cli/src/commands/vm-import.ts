@@ -18,6 +18,7 @@ export interface ImportOptions {
   readonly display: string;
   readonly network: string;
   readonly clock: 'host' | 'virtual';
+  readonly frames?: 'log' | 'drop';
 }
 
 /** `vm import`: defines a machine and copies its disk and boot files into the store. */
@@ -55,6 +56,7 @@ export async function vmImport(context: Context, name: string, o: ImportOptions)
     display: { width, height },
     network: o.network,
     clock: o.clock,
+    ...(o.frames === undefined ? {} : { inboundFrames: o.frames }),
     clockBase: new Date().toISOString().slice(0, 19),
     seed: randomInt(2 ** 32),
   });

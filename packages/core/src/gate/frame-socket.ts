@@ -1,24 +1,26 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 
-import { FrameReader } from './frame-reader.js';
+import { FrameReader, framed } from './frame-reader.js';
 
 /** A unix socket where one QEMU process delivers frames. */
 export interface FrameSocket extends AsyncDisposable {
   /** Whether somebody delivers at present. */
   readonly connected: boolean;
+  /** Sends the peer a frame. Without a peer, or where too much waits for it, the frame is dropped, as a network would. */
+  send(frame: Uint8Array): void;
 }
 
 export interface FrameSocketOptions {
   readonly path: string;
-  /** Called for each frame in order; it must not keep the frame. `reply` sends one back. */
-  readonly onFrame: (frame: Uint8Array, reply: (frame: Buffer) => void) => void;
+  /** Called for each frame in order; it must not keep the frame. */
+  readonly onFrame: (frame: Uint8Array) => void;
   /** The peer went away, or said what it may not say; `error` tells which. */
   readonly onLost: (error: Error | undefined) => void;
 }
 
-/** What may wait to be sent back; beyond it, replies are dropped as a network would. */
-const MAX_REPLY_BYTES = 64 * 1024;
+/** What may wait to be sent. */
+const MAX_WAITING_BYTES = 256 * 1024;
 
 /** Listens at `path`, for its owner only, for one peer at a time. */
 export async function listenForFrames(options: FrameSocketOptions): Promise<FrameSocket> {
@@ -49,6 +51,11 @@ export async function listenForFrames(options: FrameSocketOptions): Promise<Fram
     get connected() {
       return peer !== undefined;
     },
+    send: (frame) => {
+      if (peer?.writable === true && peer.writableLength < MAX_WAITING_BYTES) {
+        peer.write(framed(frame));
+      }
+    },
     [Symbol.asyncDispose]: async () => {
       closing = true;
       const closed = new Promise((resolve) => server.close(resolve));
@@ -60,12 +67,9 @@ export async function listenForFrames(options: FrameSocketOptions): Promise<Fram
 
 function deliver(socket: Socket, { onFrame }: FrameSocketOptions): void {
   const reader = new FrameReader();
-  const reply = (bytes: Buffer): void => {
-    if (socket.writable && socket.writableLength < MAX_REPLY_BYTES) socket.write(bytes);
-  };
   socket.on('data', (chunk: Buffer) => {
     try {
-      for (const frame of reader.push(chunk)) onFrame(frame, reply);
+      for (const frame of reader.push(chunk)) onFrame(frame);
     } catch (error) {
       socket.destroy(error as Error);
     }

@@ -1,7 +1,9 @@
 import type { Machine } from '../machine/index.js';
 
-import { NetworkService, type Direction, type NetworkFault } from './network-service.js';
-import { openSilentNetwork } from './silent-network.js';
+import { FrameRelay } from './frame-relay.js';
+import type { NetworkFault } from './network-process.js';
+import { NetworkService, type Direction } from './network-service.js';
+import { openSilentNetwork, openSilentRelay } from './silent-network.js';
 
 export interface GuestNetworkOptions {
   readonly machine: Machine;
@@ -11,6 +13,8 @@ export interface GuestNetworkOptions {
   readonly onFrame?: ((frame: Uint8Array, direction: Direction) => void) | undefined;
   /** Frames were not seen, or the network is away. */
   readonly onFault?: ((fault: NetworkFault) => void) | undefined;
+  /** Brings a frame to a guest in virtual time; every other guest gets them without us. */
+  readonly deliver?: ((frame: Uint8Array) => void) | undefined;
 }
 
 /**
@@ -23,9 +27,15 @@ export async function openGuestNetwork(
   const { machine, gate, runDirectory } = options;
   const onFrame = options.onFrame ?? (() => undefined);
   const onFault = options.onFault ?? (() => undefined);
+  const deliver = options.deliver ?? (() => undefined);
+  const relayed = machine.clock === 'virtual';
   if (machine.network === 'none') return undefined;
-  if (gate === 'open') return await NetworkService.start({ runDirectory, onFrame, onFault });
-  return await openSilentNetwork({
+  if (gate === 'open') {
+    return relayed
+      ? await FrameRelay.start({ runDirectory, onFrame, onFault, deliver })
+      : await NetworkService.start({ runDirectory, onFrame, onFault });
+  }
+  return await (relayed ? openSilentRelay : openSilentNetwork)({
     runDirectory,
     onFrame: (frame) => {
       onFrame(frame, 'out');

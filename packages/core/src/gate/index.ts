@@ -6,6 +6,7 @@ export { FlowTable } from './flow-table.js';
 export { openGuestNetwork, type GuestNetworkOptions } from './guest-network.js';
 export { ledgerPath, writeLedger } from './ledger-file.js';
 export { CAUSALITY_MS, markedEvents, type Effect } from './marks.js';
-export type { Direction, NetworkFault } from './network-service.js';
+export type { NetworkFault } from './network-process.js';
+export type { Direction } from './network-service.js';
 export { effectRulesPath, effectsOf, rulesOf, type SessionEffects } from './session-effects.js';
 export { effectPolicies, withhold, type EffectPolicy } from './withhold.js';

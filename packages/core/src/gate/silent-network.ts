@@ -1,7 +1,6 @@
 import { networkSocketsIn } from '../hypervisor/qemu/network.js';
 
 import { arpReplyTo } from './arp.js';
-import { framed } from './frame-reader.js';
 import { listenForFrames } from './frame-socket.js';
 
 export interface SilentNetworkOptions {
@@ -17,13 +16,26 @@ export interface SilentNetworkOptions {
  * Must listen before the hypervisor starts.
  */
 export async function openSilentNetwork(options: SilentNetworkOptions): Promise<AsyncDisposable> {
-  return await listenForFrames({
+  const socket = await listenForFrames({
     path: networkSocketsIn(options.runDirectory).silent,
-    onFrame: (frame, reply) => {
+    onFrame: (frame) => {
       options.onFrame(frame);
       const answer = arpReplyTo(frame);
-      if (answer !== undefined) reply(framed(answer));
+      if (answer !== undefined) socket.send(answer);
     },
+    onLost: () => options.onLost?.(),
+  });
+  return socket;
+}
+
+/**
+ * The same for a guest in virtual time. It is told nothing at all: what reached it in the session comes from the
+ * log, each frame at its instant.
+ */
+export async function openSilentRelay(options: SilentNetworkOptions): Promise<AsyncDisposable> {
+  return await listenForFrames({
+    path: networkSocketsIn(options.runDirectory).relay,
+    onFrame: options.onFrame,
     onLost: () => options.onLost?.(),
   });
 }

@@ -14,6 +14,7 @@ export type {
   ScreenLayout,
   SessionEnd,
   TileRect,
+  TimedFrame,
   TimedInput,
 } from './input-event.js';
 export { inputLimits, TICK_MS, TILE } from './input-event.js';

@@ -76,6 +76,14 @@ export interface TimedInput {
   readonly anchor?: Anchor;
 }
 
+/** An Ethernet frame that reached the guest's network card, in a session in virtual time. */
+export interface TimedFrame {
+  readonly atMs: number;
+  /** How many of the log's events came before it. */
+  readonly after: number;
+  readonly bytes: Uint8Array;
+}
+
 /** How a session ended: when, and on which screen. */
 export interface SessionEnd {
   readonly atMs: number;
@@ -115,6 +123,10 @@ export interface InputLogHeader {
 export interface InputLog {
   readonly header: InputLogHeader;
   readonly events: readonly TimedInput[];
+  /** Absent where none was logged. */
+  readonly frames?: readonly TimedFrame[];
+  /** From here on frames reached the guest that are not in the log: a replay cannot be exact. */
+  readonly framesMissingFromMs?: number;
   /** Absent when the recording broke off. */
   readonly end?: SessionEnd;
 }
@@ -123,6 +135,7 @@ export interface InputLog {
 export const inputLimits = {
   records: 4_000_000,
   clipboardBytes: 1 << 20,
+  networkFrameBytes: 0xffff,
   heldKeys: 256,
   dictionary: 65_536,
   maskRects: 64,

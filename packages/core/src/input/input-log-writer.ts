@@ -69,6 +69,24 @@ export class InputLogWriter implements InputSink, AsyncDisposable {
   record(input: TimedInput): void {
     this.#refuseIfUnable();
     this.#records.input(input);
+    this.#recorded();
+  }
+
+  /** A frame that reached the guest; at most 65,535 bytes. Only in a log in virtual time. */
+  recordFrame(atMs: number, bytes: Uint8Array): void {
+    this.#refuseIfUnable();
+    this.#records.frame(atMs, bytes);
+    this.#recorded();
+  }
+
+  /** Frames that reach the guest from now on are not recorded; none may be after this. */
+  recordFramesMissing(atMs: number): void {
+    this.#refuseIfUnable();
+    this.#records.framesMissing(atMs);
+    this.#recorded();
+  }
+
+  #recorded(): void {
     this.#pending++;
     if (this.#pending >= FLUSH_RECORDS || this.#records.length >= FLUSH_BYTES)
       this.#cut(frameKind.records);

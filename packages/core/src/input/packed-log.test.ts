@@ -6,7 +6,7 @@ import { RepriseError } from '../errors.js';
 import type { Anchor, InputLog, TimedInput } from './input-event.js';
 import { packInputLog, unpackInputLog } from './packed-log.js';
 import { decodeLog } from './record-reader.js';
-import { RecordWriter } from './record-writer.js';
+import { encodeLogHeader, RecordWriter } from './record-writer.js';
 import { anyLog } from './testing/arbitraries.js';
 
 const header = { width: 800, height: 600, held: [], buttons: 0 };
@@ -65,6 +65,54 @@ describe('the packed input log', () => {
     writer.input({ atMs: 180, event: { kind: 'key', down: false, keysym: 0x61 } });
     expect(writer.length).toBe(4);
     expect(packInputLog(session(300)).length).toBeLessThan(1024);
+  });
+
+  test('keeps network frames only where times are exact, never empty ones, and none after it said that some are missing', () => {
+    const virtual = { ...header, virtual: { startNs: 7 } };
+    const written = (
+      write: (records: RecordWriter) => void,
+      head: InputLog['header'] = virtual,
+    ) => {
+      const records = new RecordWriter(head);
+      write(records);
+      return Buffer.concat([encodeLogHeader(head), records.drain()]);
+    };
+    const frame = Uint8Array.of(1, 2, 3);
+    const good = written((records) => {
+      records.frame(10, frame);
+      records.framesMissing(20);
+    });
+    expect(decodeLog(good)).toMatchObject({
+      frames: [{ atMs: 10, after: 0, bytes: frame }],
+      framesMissingFromMs: 20,
+    });
+    const bad = [
+      written((records) => {
+        records.frame(10, frame);
+      }, header),
+      written((records) => {
+        records.framesMissing(10);
+      }, header),
+      written((records) => {
+        records.frame(10, new Uint8Array(0));
+      }),
+      written((records) => {
+        records.frame(10, new Uint8Array(70_000));
+      }),
+      written((records) => {
+        records.framesMissing(10);
+        records.frame(20, frame);
+      }),
+      written((records) => {
+        records.framesMissing(10);
+        records.framesMissing(20);
+      }),
+    ];
+    for (const bytes of bad) {
+      expect(() => decodeLog(bytes)).toThrow(
+        expect.objectContaining({ code: 'INPUT_LOG_UNREADABLE' }),
+      );
+    }
   });
 
   test('arbitrary and damaged bytes are met with a coded error', () => {

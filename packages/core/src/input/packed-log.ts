@@ -8,17 +8,18 @@ import { encodeLogHeader, RecordWriter } from './record-writer.js';
 
 const MAGIC = Buffer.from('RPIP', 'latin1');
 const VERSION = 1;
+const BEST_QUALITY_BYTES = 1 << 20;
 const HEAD_BYTES = MAGIC.length + 2;
 
 /** The compact form that travels. It is plain: seal it (sealBlob) before it leaves memory. */
 export function packInputLog(log: InputLog): Uint8Array {
   const records = new RecordWriter(log.header);
-  for (const input of log.events) records.input(input);
-  if (log.end !== undefined) records.end(log.end);
+  records.all(log);
   const body = Buffer.concat([encodeLogHeader(log.header), records.drain()]);
   const packed = brotliCompressSync(body, {
     params: {
-      [constants.BROTLI_PARAM_QUALITY]: 11,
+      // The best is a second's work for each half MiB: what that many frames hold is mostly packed already.
+      [constants.BROTLI_PARAM_QUALITY]: body.length > BEST_QUALITY_BYTES ? 9 : 11,
       [constants.BROTLI_PARAM_SIZE_HINT]: body.length,
     },
   });

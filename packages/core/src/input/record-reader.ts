@@ -8,6 +8,7 @@ import type {
   ScreenLayout,
   SessionEnd,
   TileRect,
+  TimedFrame,
   TimedInput,
 } from './input-event.js';
 import { inputLimits, TICK_MS, TILE } from './input-event.js';
@@ -70,6 +71,8 @@ class RecordReader {
   readonly #header: InputLogHeader;
   readonly #state: RecordState;
   readonly #events: TimedInput[] = [];
+  readonly #frames: TimedFrame[] = [];
+  #framesMissingFromMs: number | undefined;
   #anchor: Anchor | undefined;
   #end: SessionEnd | undefined;
 
@@ -83,11 +86,18 @@ class RecordReader {
     const cursor = this.#cursor;
     while (!cursor.done) {
       if (this.#end !== undefined) throw cursor.fault('goes on after its end');
-      if (this.#events.length >= inputLimits.records) throw cursor.fault('holds too many records');
+      if (this.#events.length + this.#frames.length >= inputLimits.records)
+        throw cursor.fault('holds too many records');
       this.#record(cursor.u8());
     }
     if (this.#anchor !== undefined) throw cursor.fault('ends after an anchor');
-    const log = { header: this.#header, events: this.#events };
+    const log = {
+      ...{ header: this.#header, events: this.#events },
+      ...(this.#frames.length === 0 ? {} : { frames: this.#frames }),
+      ...(this.#framesMissingFromMs === undefined
+        ? {}
+        : { framesMissingFromMs: this.#framesMissingFromMs }),
+    };
     return this.#end === undefined ? log : { ...log, end: this.#end };
   }
 
@@ -106,8 +116,25 @@ class RecordReader {
       ...(this.#anchor === undefined ? {} : { anchor: this.#anchor }),
     };
     if (code === op.end) this.#end = at;
+    else if (code === op.frame || code === op.framesMissing) this.#network(code, at);
     else this.#events.push({ ...at, event: this.#event(code) });
     this.#anchor = undefined;
+  }
+
+  /** What has an exact time only: nothing else in a log of another kind could be replayed by it. */
+  #network(code: number, { atMs, anchor }: SessionEnd): void {
+    const cursor = this.#cursor;
+    if (this.#header.virtual === undefined || anchor !== undefined)
+      throw cursor.fault('holds a network frame where none can be');
+    if (this.#framesMissingFromMs !== undefined)
+      throw cursor.fault('says twice that frames are missing, or holds one after it said so');
+    if (code === op.framesMissing) {
+      this.#framesMissingFromMs = atMs;
+      return;
+    }
+    const length = cursor.var(inputLimits.networkFrameBytes);
+    if (length === 0) throw cursor.fault('holds an empty network frame');
+    this.#frames.push({ atMs, after: this.#events.length, bytes: cursor.take(length) });
   }
 
   #event(code: number): InputEvent {

@@ -24,6 +24,8 @@ export const op = {
   resize: 0x0c,
   anchor: 0x0d,
   end: 0x0e,
+  frame: 0x0f,
+  framesMissing: 0x10,
   firstLatin: 0x20,
   lastLatin: 0x7e,
   firstKnown: 0x80,

@@ -3,6 +3,7 @@ import type {
   Anchor,
   ExtendedKeyInput,
   InputEvent,
+  InputLog,
   InputLogHeader,
   KeyInput,
   PointerInput,
@@ -11,6 +12,7 @@ import type {
   TimedInput,
 } from './input-event.js';
 import { TICK_MS } from './input-event.js';
+import { recordsOf } from './log-records.js';
 import {
   isLatin,
   type KeySymbol,
@@ -71,6 +73,28 @@ export class RecordWriter {
   input({ atMs, event, anchor }: TimedInput): void {
     if (anchor !== undefined) this.#anchor(anchor);
     this.#event(event, this.#gap(atMs));
+  }
+
+  /** Only in a log in virtual time, as the next. */
+  frame(atMs: number, bytes: Uint8Array): void {
+    this.#op(op.frame, this.#gap(atMs));
+    this.#out.var(bytes.length);
+    this.#out.bytes(bytes);
+  }
+
+  /** From here on frames are missing; at most once. */
+  framesMissing(atMs: number): void {
+    this.#op(op.framesMissing, this.#gap(atMs));
+  }
+
+  /** Everything that a log holds but its header. */
+  all(log: InputLog): void {
+    for (const record of recordsOf(log)) {
+      if (record.kind === 'input') this.input(record.input);
+      else if (record.kind === 'frame') this.frame(record.frame.atMs, record.frame.bytes);
+      else this.framesMissing(record.atMs);
+    }
+    if (log.end !== undefined) this.end(log.end);
   }
 
   end({ atMs, anchor }: SessionEnd): void {

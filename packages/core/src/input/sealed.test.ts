@@ -10,6 +10,7 @@ import { RepriseError } from '../errors.js';
 import type { InputLog } from './input-event.js';
 import { openInputLog, readInputLog } from './input-log-reader.js';
 import { InputLogWriter } from './input-log-writer.js';
+import { recordsOf } from './log-records.js';
 import { openBlob, sealBlob } from './sealed-blob.js';
 import { FILE_HEADER_BYTES } from './sealed-frames.js';
 import { anyLog } from './testing/arbitraries.js';
@@ -32,8 +33,10 @@ afterEach(async () => {
 async function write(log: InputLog, flushEvery = 7): Promise<Buffer> {
   await unlink(path).catch(() => undefined);
   const writer = await InputLogWriter.create(path, secret, log.header);
-  for (const [i, input] of log.events.entries()) {
-    writer.record(input);
+  for (const [i, record] of [...recordsOf(log)].entries()) {
+    if (record.kind === 'input') writer.record(record.input);
+    else if (record.kind === 'frame') writer.recordFrame(record.frame.atMs, record.frame.bytes);
+    else writer.recordFramesMissing(record.atMs);
     if (i % flushEvery === flushEvery - 1) await writer.flush();
   }
   if (log.end === undefined) await writer.close();

@@ -68,12 +68,21 @@ export const machineSchema = z
     /** Seeds what the hypervisor itself draws at random. */
     seed: z.int().min(0).max(0xffffffff),
     network: z.enum(['none', 'user']).default('none'),
+    /**
+     * Whether frames that reach the guest are part of the input log, where its clock is virtual: with them a replay
+     * is exact, without them what they changed is shipped. Absent: `log`.
+     */
+    inboundFrames: z.enum(['log', 'drop']).optional(),
     /** A balloon that reports free guest pages, so that they read as zeros. */
     balloon: z.boolean().default(true),
   })
   .refine((m) => m.clock === 'host' || (m.accelerator === 'tcg' && m.cpus === 1), {
     path: ['clock'],
     error: 'a virtual clock needs emulation (accelerator tcg) and one CPU',
+  })
+  .refine((m) => m.inboundFrames === undefined || m.clock === 'virtual', {
+    path: ['inboundFrames'],
+    error: 'only a machine with a virtual clock logs frames',
   });
 
 export type Machine = z.infer<typeof machineSchema>;

@@ -6,7 +6,7 @@ import { compress, type Differ, type ResiduePlan } from '@reprise/differ';
 import { packInputLog, sealBlob } from '../input/index.js';
 import type { EffectPolicy } from '../gate/index.js';
 import type { Machine } from '../machine/index.js';
-import type { Content } from '../protocol/index.js';
+import { MAX_INPUT_LOG_BYTES, type Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
 import { packSessions, whyNotExact } from './exact-replay.js';
@@ -91,7 +91,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
     const plan = planMigration({
       wanted: options.strategy,
       optimize: options.optimize ?? 'bytes',
-      noReplayBecause: 'because' in input ? input.because : undefined,
+      noReplayBecause: whyNotReplayed(input, sealedLog),
       exact,
       logBytes: sealedLog?.length ?? 0,
       replaySeconds: 'log' in input ? replaySeconds(input.log) : 0,
@@ -119,4 +119,14 @@ async function inputBetween(options: AnalysisOptions, machine: Machine): Promise
   const because =
     'logs' in input ? whyNotExact(machine, options.virtualTime, input.logs) : undefined;
   return because === undefined ? input : { because };
+}
+
+function whyNotReplayed(
+  input: SessionInput,
+  sealedLog: Uint8Array | undefined,
+): string | undefined {
+  if ('because' in input) return input.because;
+  return sealedLog !== undefined && sealedLog.length > MAX_INPUT_LOG_BYTES
+    ? 'the input log, with the network frames in it, is larger than a log may be that travels'
+    : undefined;
 }

@@ -216,7 +216,7 @@ class SourceMigration {
     if (replays) {
       const raced = await this.#watch.time('replay', () => this.#race(prepared, head, sealedLog));
       this.#raced = raced;
-      if (this.#isExact(raced, head)) {
+      if (this.#isExact(raced, head, prepared)) {
         await channel.send('adopt', {});
         await this.#watch.time('prove', () => this.#prove(prepared, head));
         return;
@@ -247,7 +247,7 @@ class SourceMigration {
   }
 
   /** The replay came to the very state that is to travel. */
-  #isExact({ report: { state } }: Race, { manifest }: Snapshot): boolean {
+  #isExact({ report: { state } }: Race, { manifest }: Snapshot, { input }: Analysis): boolean {
     if (state === undefined) return false;
     const { ram, disk, device } = manifest;
     const different = [
@@ -256,8 +256,13 @@ class SourceMigration {
       ...(state.deviceDigest === device.sha256 ? [] : ['the devices']),
     ];
     if (different.length === 0) return true;
+    const unlogged =
+      'log' in input && input.logs.some((log) => log.framesMissingFromMs !== undefined);
+    const why = unlogged
+      ? 'the input log does not have all the network frames that the guest got'
+      : `${different.join(', ')} differ`;
     this.#notes.push(
-      `The replay in virtual time was not exact (${different.join(', ')} differ); what differs was shipped.`,
+      `The replay in virtual time was not exact (${why}); what differs was shipped.`,
     );
     return false;
   }

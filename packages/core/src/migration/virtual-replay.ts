@@ -6,6 +6,7 @@ import { overlayBlocks } from '@reprise/blkdriver-native';
 import { fileImage, type Differ, type PageRuns, type State } from '@reprise/differ';
 
 import { describeError } from '../errors.js';
+import { FlowTable, summarizeAttempts } from '../gate/index.js';
 import type { VirtualClock } from '../hypervisor/index.js';
 import type { InputLog } from '../input/index.js';
 import type { Content } from '../protocol/index.js';
@@ -68,10 +69,16 @@ export async function replayVirtually(options: VirtualReplayOptions): Promise<Vi
     const copy = await store.createWorkingCopy(base.vm, {
       ...{ from: base.root, scratch: migration, signal: options.signal },
     });
-    const device = await replaySessions(options, copy);
+    const flows = new FlowTable(() => performance.now() - startedMs);
+    const device = await replaySessions(options, copy, flows);
     const state = await adoptable(options, copy, device);
     return {
-      report: report({ state: await digestsOf(options, state) }),
+      report: report({
+        state: await digestsOf(options, state),
+        ...((await store.machine(base.vm)).network === 'none'
+          ? {}
+          : { attempts: summarizeAttempts(flows.ledger()) }),
+      }),
       produced: { state: await imagesOf(copy), changed: state.changed },
       state,
       [Symbol.asyncDispose]: dispose,
@@ -88,7 +95,11 @@ export async function replayVirtually(options: VirtualReplayOptions): Promise<Vi
 }
 
 /** Settles with the path of the last device state. */
-async function replaySessions(options: VirtualReplayOptions, copy: WorkingCopy): Promise<string> {
+async function replaySessions(
+  options: VirtualReplayOptions,
+  copy: WorkingCopy,
+  flows: FlowTable,
+): Promise<string> {
   const { store, base, logs, migration, signal } = options;
   const machine = await store.machine(base.vm);
   const boot = await bootFilesOf(store, machine);
@@ -103,6 +114,11 @@ async function replaySessions(options: VirtualReplayOptions, copy: WorkingCopy):
       chain: copy.disk,
       runDirectory: runtimeDirectory(store.home, `${base.vm}\0${migration}`),
       gate: 'closed',
+      network: {
+        onFrame: (frame, direction) => {
+          flows.observe(frame, direction);
+        },
+      },
     });
     const before = { events, sessionsMs };
     await replaySession(powered, log, signal, (done, ms) => {

@@ -2,6 +2,7 @@ export { type BytesByClass, type ByteTotals } from './byte-account.js';
 export { Channel, type Greeting } from './channel.js';
 export {
   byteClasses,
+  MAX_INPUT_LOG_BYTES,
   MAX_MISSED_NAMED,
   messages,
   missedAnchor,

@@ -103,6 +103,9 @@ export const missedAnchor = z.strictObject({
 /** How many missed screens a report names; the rest is counted. */
 export const MAX_MISSED_NAMED = 100;
 
+/** The logs of a migration's sessions, packed and sealed; larger ones do not travel. */
+export const MAX_INPUT_LOG_BYTES = 16 * 1024 * 1024 - 1;
+
 const replayReport = z.strictObject({
   outcome: z.enum(['complete', 'diverged', 'failed', 'aborted']),
   pacing: z.string().max(64),
@@ -203,7 +206,7 @@ export const messages = {
   met: { ...control(11, 'destination', met), content: met },
 
   plan: { ...control(20, 'source', plan), content: plan },
-  inputLog: bytes(21, 'source', 'log', 8 * MiB),
+  inputLog: bytes(21, 'source', 'log', MAX_INPUT_LOG_BYTES),
   replayProgress: { ...control(22, 'destination', replayProgress), content: replayProgress },
   /** The replay is not worth waiting for any more; what it has produced counts. */
   replayStop: { ...control(24, 'source', replayStop), content: replayStop },

@@ -28,7 +28,7 @@ export interface PowerOnOptions {
   readonly hypervisor?: Hypervisor;
   readonly onDiskFault?: (fault: { lastWords: string; restarted: boolean }) => void;
   /** What the guest's NIC carries, and what went wrong with it; see GuestNetworkOptions. */
-  readonly network?: Pick<GuestNetworkOptions, 'onFrame' | 'onFault'>;
+  readonly network?: Pick<GuestNetworkOptions, 'onFrame' | 'onFault' | 'deliver'>;
 }
 
 /**

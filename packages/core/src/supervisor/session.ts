@@ -5,12 +5,14 @@ import { describeError, RepriseError } from '../errors.js';
 import { FlowTable, ledgerPath, writeLedger } from '../gate/index.js';
 import { InputLogWriter, SessionClock, type InputSink } from '../input/index.js';
 import { identifyProcess, type RunGrant } from '../lease/index.js';
+import type { Machine } from '../machine/index.js';
 import { CleanupStack } from '../process/index.js';
 import type { SessionSummary, SnapshotStore, WorkingCopy } from '../snapshot/index.js';
 import { requireVirtualTime } from '../virtual-time/index.js';
 
 import { bootFilesOf } from './boot-files.js';
 import type { VmStatus } from './control.js';
+import { FRAME_BUDGET_BYTES } from './frame-inlet.js';
 import type { SessionRequest } from './messages.js';
 import { PoweredVm } from './powered-vm.js';
 import { runtimeDirectory } from './runtime-directory.js';
@@ -104,15 +106,17 @@ export class Session {
         },
       });
       events.onProgress?.('starting the hypervisor');
+      let virtual: VirtualSession | undefined;
+      const deliver = (frame: Uint8Array) => virtual?.deliver(frame);
       const powered = cleanup.use(
-        await powerOn(store, working, resumes, { tally, flows }, events.signal),
+        await powerOn(store, working, resumes, { tally, flows, deliver }, events.signal),
       );
       const qemu = identifyProcess(powered.vm.processId);
       if (qemu !== undefined) await grant.attach(qemu);
       const { virtualClock } = powered.vm;
-      const virtual =
-        virtualClock === undefined ? undefined : await VirtualSession.begin(virtualClock);
+      if (virtualClock !== undefined) virtual = await VirtualSession.begin(virtualClock);
       const recorder = cleanup.use(await openRecorder(store, working, powered, virtual));
+      virtual?.recordInto(recorder, frameLog(await store.machine(name), tally));
       const console = cleanup.use(
         await openConsole(request, { powered, recorder, clock, tally, virtual }),
       );
@@ -250,7 +254,13 @@ async function powerOn(
   store: SnapshotStore,
   working: WorkingCopy,
   resumes: boolean,
-  { tally, flows }: Pick<Parts, 'tally' | 'flows'>,
+  {
+    tally,
+    flows,
+    deliver,
+  }: Pick<Parts, 'tally' | 'flows'> & {
+    readonly deliver: (frame: Uint8Array) => void;
+  },
   signal: AbortSignal | undefined,
 ): Promise<PoweredVm> {
   const machine = await store.machine(working.vm);
@@ -267,6 +277,7 @@ async function powerOn(
       onFrame: (frame, direction) => {
         flows.observe(frame, direction);
       },
+      deliver,
       onFault: ({ reason, restarted }) => {
         flows.gap(reason);
         warn(
@@ -305,6 +316,20 @@ async function openRecorder(
   });
 }
 
+/** How many bytes of the network's frames the log takes. */
+function frameLog({ inboundFrames }: Machine, tally: Tally) {
+  if (inboundFrames === 'drop') return { budgetBytes: 0 };
+  return {
+    budgetBytes: FRAME_BUDGET_BYTES,
+    onSpent: () => {
+      warn(
+        tally,
+        'The input log holds all the network frames that it may: what later ones change in the guest will be shipped.',
+      );
+    },
+  };
+}
+
 async function openConsole(
   request: SessionRequest,
   parts: Pick<Parts, 'powered' | 'recorder' | 'clock' | 'tally' | 'virtual'>,
@@ -314,7 +339,9 @@ async function openConsole(
     record(input) {
       tally.events++;
       if (input.anchor !== undefined) tally.anchors++;
-      recorder.record(input);
+      // In virtual time the log has it already, in the order in which the guest got it.
+      if (virtual === undefined) recorder.record(input);
+      else virtual.assertRecorded();
     },
     finish: (end) => recorder.finish(end),
   };

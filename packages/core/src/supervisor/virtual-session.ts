@@ -1,9 +1,11 @@
 import type { InputInjector } from '../console/index.js';
 import { RepriseError } from '../errors.js';
 import type { VirtualClock, VirtualClockStatus } from '../hypervisor/index.js';
-import type { InputEvent } from '../input/index.js';
+import type { InputEvent, InputLogWriter } from '../input/index.js';
 import { msOfNs, toDevice, toRecorded } from '../virtual-time/device-input.js';
 import { TICK_NS } from '../virtual-time/plugin.js';
+
+import { FrameInlet, type FrameInletOptions } from './frame-inlet.js';
 
 /** A host that gives up more than this share of the time is too slow for its guest. */
 const NOTABLE_LAG = 0.1;
@@ -14,6 +16,9 @@ export class VirtualSession implements InputInjector {
   /** The virtual clock when the session began. */
   readonly startNs: number;
   readonly #clock: VirtualClock;
+  #log: InputLogWriter | undefined;
+  #logFailure: { readonly cause: unknown } | undefined;
+  #frames: FrameInlet | undefined;
   #end: Promise<number> | undefined;
 
   private constructor(clock: VirtualClock, startNs: number) {
@@ -33,10 +38,45 @@ export class VirtualSession implements InputInjector {
     return toRecorded(event, screen);
   }
 
+  /**
+   * From now on the log gets everything that the guest gets, in the same order: keys, pointer and frames take the
+   * same steps from the plugin's answer to the log. `frames` says how many bytes of these, and whom to tell.
+   */
+  recordInto(
+    log: InputLogWriter,
+    frames: Pick<FrameInletOptions, 'budgetBytes' | 'onSpent'>,
+  ): void {
+    this.#log = log;
+    this.#frames = new FrameInlet({
+      ...{ ...frames, log },
+      inject: (bytes) => this.#clock.inject({ kind: 'frame', bytes }).then(exactMs),
+      onFailure: (cause) => {
+        this.#logFailure ??= { cause };
+      },
+    });
+  }
+
   async inject(event: InputEvent): Promise<number> {
     const input = toDevice(event);
     if (input === undefined) throw new Error(`${event.kind} is no input of a device`);
-    return exactMs(await this.#clock.inject(input));
+    const atMs = await this.#clock.inject(input).then(exactMs);
+    try {
+      this.#log?.record({ atMs, event });
+    } catch (cause) {
+      // The guest has it all the same; who asks whether it was recorded, is told.
+      this.#logFailure ??= { cause };
+    }
+    return atMs;
+  }
+
+  /** A frame of the network for the guest. */
+  deliver(frame: Uint8Array): void {
+    this.#frames?.deliver(frame);
+  }
+
+  /** Throws what kept something from the log. */
+  assertRecorded(): void {
+    if (this.#logFailure !== undefined) throw this.#logFailure.cause;
   }
 
   /**

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { keysym, keystroke } from '../console/keysym.js';
 import { MOST_AXIS } from '../hypervisor/virtual-clock.js';
 
-import { msOfNs, nsOfMs, toDevice, toRecorded } from './device-input.js';
+import { deviceInputs, msOfNs, nsOfMs, toDevice, toRecorded } from './device-input.js';
 import { keyNumber } from './key-number.js';
 
 const screen = { width: 800, height: 600 };
@@ -45,6 +45,33 @@ describe('input on its way to a guest in virtual time', () => {
       toRecorded({ kind: 'clipboard', extended: false, data: new Uint8Array(1) }, screen),
     ).toBeUndefined();
     expect(toRecorded({ kind: 'key', down: true, keysym: 0x1000394 }, screen)).toBeUndefined();
+  });
+
+  test('stands between the frames of the network as it did in the session', () => {
+    const key = { kind: 'extended-key' as const, down: true, keysym: 0x61, keycode: 0x1e };
+    const frame = (after: number, atMs: number, byte: number) => ({
+      ...{ after, atMs, bytes: Uint8Array.of(byte) },
+    });
+    const order = [
+      ...deviceInputs({
+        header: { width: 8, height: 8, held: [], buttons: 0, virtual: { startNs: 0 } },
+        events: [
+          { atMs: 10, event: key },
+          { atMs: 10, event: key },
+        ],
+        frames: [frame(0, 10, 1), frame(1, 10, 2), frame(1, 10, 3), frame(2, 30, 4)],
+      }),
+    ];
+    expect(
+      order.map(({ atNs, input }) => [atNs, input.kind === 'frame' ? input.bytes[0] : 'key']),
+    ).toEqual([
+      [10_000_000, 1],
+      [10_000_000, 'key'],
+      [10_000_000, 2],
+      [10_000_000, 3],
+      [10_000_000, 'key'],
+      [30_000_000, 4],
+    ]);
   });
 
   test('keeps its exact time through a log', () => {

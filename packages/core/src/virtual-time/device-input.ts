@@ -1,6 +1,7 @@
 import { type DeviceInput, MOST_AXIS, type TimedDeviceInput } from '../hypervisor/virtual-clock.js';
 import type { InputEvent, InputLog } from '../input/input-event.js';
 import { TICK_MS } from '../input/input-event.js';
+import { recordsOf } from '../input/log-records.js';
 
 import { keyNumber } from './key-number.js';
 import { TICK_NS } from './plugin.js';
@@ -60,9 +61,14 @@ export function toDevice(event: InputEvent): DeviceInput | undefined {
 
 /** A log's events as the plugin takes them, at the exact times at which they went in. */
 export function* deviceInputs(log: InputLog): Generator<TimedDeviceInput> {
-  for (const { atMs, event } of log.events) {
-    const input = toDevice(event);
-    if (input !== undefined) yield { atNs: nsOfMs(atMs), input };
+  for (const record of recordsOf(log)) {
+    if (record.kind === 'frame') {
+      const { atMs, bytes } = record.frame;
+      yield { atNs: nsOfMs(atMs), input: { kind: 'frame', bytes } };
+    } else if (record.kind === 'input') {
+      const input = toDevice(record.input.event);
+      if (input !== undefined) yield { atNs: nsOfMs(record.input.atMs), input };
+    }
   }
 }
 

@@ -7,7 +7,7 @@ import type { QemuOptions } from '../hypervisor/qemu/qemu.js';
 import { keepBusy } from './host-load.js';
 import { TICK_NS } from './plugin.js';
 import { bootTinyTrial, typing } from './testing/tiny-trial.js';
-import type { Trial, TrialGuest } from './trial-guest.js';
+import type { PlayTrial, Trial, TrialGuest } from './trial-guest.js';
 
 /** The plugin whose rules can be switched off. */
 const MUTANT = fileURLToPath(
@@ -33,7 +33,18 @@ const SESSION = [
   'cd; ls -l; seq 1 4000 > n; sort -r n > m; sync #1200',
   'for i in 1 2 3; do tar czf p$i.tgz n m; done; md5sum p*; sync #2500',
   'cat p1.tgz p2.tgz | md5sum; rm p2.tgz; date; sync #1000',
+  // Memory that is freed, and handed back by the balloon two seconds later.
+  'dd if=/dev/zero of=/dev/null bs=24M count=1 #3000',
 ];
+
+const CAPS_LOCK = 0x3a;
+
+/** The keyboard's lamps are told of what the guest makes of its keys. */
+const play: PlayTrial = async (put) => {
+  for (const down of [true, false, true, false])
+    await put({ kind: 'key', number: CAPS_LOCK, down });
+  await typing(SESSION)(put);
+};
 
 describe('a session in virtual time', () => {
   let guest: TrialGuest;
@@ -41,7 +52,7 @@ describe('a session in virtual time', () => {
 
   beforeAll(async () => {
     guest = await bootTinyTrial({ network: 'user' });
-    trial = await guest.record(typing(SESSION));
+    trial = await guest.record(play);
   }, 300_000);
 
   afterAll(async () => {

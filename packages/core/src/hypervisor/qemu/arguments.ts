@@ -113,7 +113,10 @@ function diskArguments({ machine, diskSocket, diskExport }: StartOptions): strin
   ];
 }
 
-/** In virtual time a device acts inside the instruction that kicks it, not whenever the main loop is ready. */
+/**
+ * In virtual time a device acts inside the instruction that kicks it, not whenever the main loop is ready. Keyboard,
+ * tablet and balloon know no other way.
+ */
 function kick({ clock }: Machine): string {
   return clock === 'virtual' ? ',ioeventfd=off' : '';
 }

@@ -9,9 +9,29 @@ describe('what a closed gate finds in a hypervisor', () => {
   test('our silent socket behind the NIC is all that may be there', () => {
     const silent = ' \\ net0: index=0,type=stream,unix:/run/x/net-silent\r\n';
     expect(() => {
-      assertClosed(nic + silent, '/run/x');
-      assertClosed('', '/run/x');
+      assertClosed(nic + silent, { runDirectory: '/run/x', machine: { clock: 'host' } });
+      assertClosed('', { runDirectory: '/run/x', machine: { clock: 'host' } });
     }).not.toThrow();
+  });
+
+  test('in virtual time a hub with the NIC alone is all that may be there', () => {
+    const atHub = `hub 0\r\n \\ net0: ${nic}`;
+    const machine = { clock: 'virtual' as const };
+    const closed = (said: string) => {
+      assertClosed(said, { runDirectory: '/run/x', machine });
+    };
+    expect(() => {
+      closed(atHub);
+    }).not.toThrow();
+    for (const more of [
+      ' \\ p1: world: index=0,type=user,net=10.0.2.0',
+      ' \\ net1: index=0,type=stream,unix:/run/x/net-silent',
+      'hub 1',
+    ]) {
+      expect(() => {
+        closed(`${atHub}${more}\r\n`);
+      }).toThrow(refused);
+    }
   });
 
   test.each([
@@ -23,7 +43,7 @@ describe('what a closed gate finds in a hypervisor', () => {
     'something that a later QEMU says',
   ])('anything else is refused: %s', (line) => {
     expect(() => {
-      assertClosed(`${nic}${line}\r\n`, '/run/x');
+      assertClosed(`${nic}${line}\r\n`, { runDirectory: '/run/x', machine: { clock: 'host' } });
     }).toThrow(refused);
   });
 });

@@ -13,6 +13,8 @@ export interface NetworkSockets {
   readonly outside: string;
   /** Of a replay: a stream socket of ours, where every frame ends. */
   readonly silent: string;
+  /** Of a guest in virtual time: a stream socket of ours, where QEMU brings what the guest sends. */
+  readonly relay: string;
 }
 
 export function networkSocketsIn(runDirectory: string): NetworkSockets {
@@ -20,6 +22,7 @@ export function networkSocketsIn(runDirectory: string): NetworkSockets {
     guest: `${runDirectory}/net-guest`,
     outside: `${runDirectory}/net-outside`,
     silent: `${runDirectory}/net-silent`,
+    relay: `${runDirectory}/net-relay`,
   };
 }
 
@@ -30,6 +33,7 @@ export function networkSocketsIn(runDirectory: string): NetworkSockets {
  */
 export function networkArguments({ machine, gate, runDirectory }: StartOptions): string[] {
   if (machine.network === 'none') return [];
+  if (machine.clock === 'virtual') return inVirtualTime(runDirectory);
   const { guest, outside, silent } = networkSocketsIn(runDirectory);
   const backend =
     gate === 'open'
@@ -42,25 +46,46 @@ export function networkArguments({ machine, gate, runDirectory }: StartOptions):
       : { type: 'stream', id: NETDEV_ID, server: false, addr: { type: 'unix', path: silent } };
   return [
     ...['-netdev', JSON.stringify(backend)],
-    ...['-device', `virtio-net-pci,netdev=${NETDEV_ID},mac=${NIC_MAC}${inVirtualTime(machine)}`],
+    ...['-device', `virtio-net-pci,netdev=${NETDEV_ID},mac=${NIC_MAC}`],
   ];
 }
 
-/** There a device acts inside the instruction that kicks it, and sends at a time that the guest's clock gives. */
-function inVirtualTime({ clock }: Machine): string {
-  return clock === 'virtual' ? ',ioeventfd=off,tx=timer' : '';
+/**
+ * In virtual time the device acts inside the instruction that kicks it, and sends at a time that the guest's
+ * clock gives. What it sends is handed to us by a filter, which takes every frame at once and for good: a
+ * backend may ask the device to wait, for as long as its host likes. So the backend is a hub that leads
+ * nowhere, under both gates; frames to the guest come through the plugin, which finds the NIC behind it.
+ */
+function inVirtualTime(runDirectory: string): string[] {
+  // QEMU's option lists end a value at a comma; a doubled one stands for itself.
+  const path = networkSocketsIn(runDirectory).relay.replaceAll(',', ',,');
+  return [
+    ...['-netdev', `hubport,id=${NETDEV_ID},hubid=0`],
+    ...['-chardev', `socket,id=relay,path=${path}`],
+    ...['-object', `filter-redirector,id=sent,netdev=${NETDEV_ID},queue=rx,outdev=relay`],
+    ...['-device', `virtio-net-pci,netdev=${NETDEV_ID},mac=${NIC_MAC},ioeventfd=off,tx=timer`],
+  ];
 }
 
 /**
  * Checks what QEMU says that it has (`info network`) against what a closed gate allows: the NIC, and our
- * socket behind it. Throws GATE_NOT_CLOSED for anything else, whatever made it be there.
+ * socket behind it; in virtual time the NIC alone, at a hub. Throws GATE_NOT_CLOSED for anything else, whatever
+ * made it be there.
  */
-export function assertClosed(infoNetwork: string, runDirectory: string): void {
+export function assertClosed(
+  infoNetwork: string,
+  {
+    runDirectory,
+    machine,
+  }: { readonly runDirectory: string; readonly machine: Pick<Machine, 'clock'> },
+): void {
   const { silent } = networkSocketsIn(runDirectory);
   for (const line of infoNetwork.split(/\r?\n/)) {
     const entry = /index=\d+,type=([^,\s]+),?(.*)$/.exec(line);
     if (line.trim() === '' || entry?.[1] === 'nic') continue;
-    if (entry?.[1] === 'stream' && entry[2] === `unix:${silent}`) continue;
+    if (machine.clock === 'virtual' && line === 'hub 0') continue;
+    if (machine.clock === 'host' && entry?.[1] === 'stream' && entry[2] === `unix:${silent}`)
+      continue;
     throw new RepriseError(
       'GATE_NOT_CLOSED',
       'The guest of a replay has a network that could answer, so it is not run. Migrate with --strategy ship, and report this.',

@@ -151,7 +151,7 @@ class QemuVm implements HypervisorVm {
     for (;;) {
       const said = await this.#orGone(this.#qmp.execute('human-monitor-command', command));
       try {
-        assertClosed(String(said), this.#runDirectory);
+        assertClosed(String(said), { runDirectory: this.#runDirectory, machine: this.#machine });
         return;
       } catch (error) {
         // QEMU connects to our socket in its own time, and has no name for it until it has.
@@ -177,7 +177,13 @@ class QemuVm implements HypervisorVm {
   }
 
   async squeeze(signal?: AbortSignal): Promise<SqueezeReport> {
-    const { balloon, memoryMiB } = this.#machine;
+    const { balloon, memoryMiB, clock } = this.#machine;
+    if (clock === 'virtual') {
+      throw new RepriseError(
+        'VIRTUAL_TIME_REFUSED',
+        "A balloon moves at an instant of the host's, so it is left alone in a guest in virtual time. Use a machine with the host's clock where memory has to be handed back.",
+      );
+    }
     if (!balloon) return { freedBytes: 0, because: 'the machine has no balloon' };
     return await this.#orGone(squeezeGuest(this.#qmp, memoryMiB * 1024 * 1024, signal));
   }

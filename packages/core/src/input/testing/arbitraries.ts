@@ -1,7 +1,14 @@
 /** What a log may hold, for property tests. */
 import fc from 'fast-check';
 
-import type { Anchor, InputEvent, InputLog, InputLogHeader, TimedInput } from '../input-event.js';
+import type {
+  Anchor,
+  InputEvent,
+  InputLog,
+  InputLogHeader,
+  TimedFrame,
+  TimedInput,
+} from '../input-event.js';
 import { TICK_MS } from '../input-event.js';
 
 const u16 = fc.nat(0xffff);
@@ -94,6 +101,7 @@ export const anyLog: fc.Arbitrary<InputLog> = fc
         gap: fc.nat(5000),
         event: anyEvent,
         anchor: fc.option(anyAnchor, { nil: undefined, freq: 4 }),
+        frames: fc.array(fc.uint8Array({ minLength: 1, maxLength: 60 }), { maxLength: 2 }),
       }),
       { maxLength: 60 },
     ),
@@ -101,8 +109,9 @@ export const anyLog: fc.Arbitrary<InputLog> = fc
       fc.record({ gap: fc.nat(5000), anchor: fc.option(anyAnchor, { nil: undefined }) }),
       { nil: undefined },
     ),
+    framesMissing: fc.boolean(),
   })
-  .map(({ header, inputs, end }) => {
+  .map(({ header, inputs, end, framesMissing }) => {
     let ticks = 0;
     const at = ({
       gap,
@@ -114,6 +123,18 @@ export const anyLog: fc.Arbitrary<InputLog> = fc
       ticks += gap;
       return anchor === undefined ? { atMs: ticks * TICK_MS } : { atMs: ticks * TICK_MS, anchor };
     };
-    const events: TimedInput[] = inputs.map((input) => ({ ...at(input), event: input.event }));
-    return end === undefined ? { header, events } : { header, events, end: at(end) };
+    const frames: TimedFrame[] = [];
+    const events = inputs.map((input, index): TimedInput => {
+      const timed = { ...at(input), event: input.event };
+      const { atMs } = timed;
+      frames.push(...input.frames.map((bytes) => ({ atMs, after: index + 1, bytes })));
+      return timed;
+    });
+    const lastMs = ticks * TICK_MS;
+    return {
+      ...{ header, events },
+      ...(header.virtual === undefined || frames.length === 0 ? {} : { frames }),
+      ...(header.virtual === undefined || !framesMissing ? {} : { framesMissingFromMs: lastMs }),
+      ...(end === undefined ? {} : { end: at(end) }),
+    };
   });
