@@ -1,19 +1,18 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { InputLogWriter, readInputLog } from '../input/index.js';
 import { openStore } from '../snapshot/index.js';
 import { startVm, suspendVm, vmStatus } from '../supervisor/index.js';
+import { expectIdentical } from '../testing/identical.js';
+import { childrenOf } from '../testing/processes.js';
 import {
   bootTiny,
   emptyPair,
-  plainFiles,
   seedTo,
   session,
   typeLines,
@@ -24,22 +23,8 @@ import {
 
 import { migrate, type MigrationReport } from './index.js';
 
-const run = promisify(execFile);
-
 /** What a session without network may cost on the link, both directions together. */
 const MOST_BYTES = 16_000;
-
-async function expectIdentical({ directory, here, there }: Pair): Promise<void> {
-  const [left, right] = [join(directory, 'cmp-a'), join(directory, 'cmp-b')];
-  await mkdir(left, { recursive: true });
-  await mkdir(right, { recursive: true });
-  const ours = await plainFiles(here.home, left);
-  const theirs = await plainFiles(there.home, right);
-  for (const part of ['ram', 'disk', 'device'] as const)
-    await run('cmp', [ours[part], theirs[part]]);
-  await rm(left, { recursive: true });
-  await rm(right, { recursive: true });
-}
 
 async function move(from: Host, address: string): Promise<MigrationReport> {
   const outcome = await migrate({
@@ -69,13 +54,10 @@ async function receiverWithoutPlugin(host: Host): Promise<{ address: string; kil
 
 /** The supervisor's child that serves the disk. */
 async function diskProcessOf(supervisor: number): Promise<number> {
-  for (const entry of await readdir('/proc')) {
-    const command = await readFile(`/proc/${entry}/cmdline`, 'latin1').catch(() => '');
-    const stat = await readFile(`/proc/${entry}/stat`, 'latin1').catch(() => '');
-    const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
-    if (command.includes('disk-process') && parent === String(supervisor)) return Number(entry);
-  }
-  throw new Error('the supervisor has no disk process');
+  const children = await childrenOf(supervisor);
+  const disk = children.find(({ command }) => command.includes('disk-process'));
+  if (disk === undefined) throw new Error('the supervisor has no disk process');
+  return disk.pid;
 }
 
 describe('a VM in virtual time that moves between two hosts', () => {

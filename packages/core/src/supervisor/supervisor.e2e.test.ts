@@ -1,37 +1,12 @@
-import { readFile, readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { openStore } from '../snapshot/index.js';
+import { childrenOf, untilGone } from '../testing/processes.js';
 import { bootTiny, emptyPair, typeLines, VM, type Pair } from '../testing/tiny-pair.js';
 
 import { discardSession, startVm, suspendVm, vmStatus } from './index.js';
-
-/** Processes whose parent is `pid`, with their command lines. */
-async function childrenOf(pid: number): Promise<{ pid: number; command: string }[]> {
-  const found: { pid: number; command: string }[] = [];
-  for (const entry of await readdir('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    const stat = await readFile(`/proc/${entry}/stat`, 'latin1').catch(() => undefined);
-    const command = await readFile(`/proc/${entry}/cmdline`, 'latin1').catch(() => '');
-    const parent = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
-    if (parent === String(pid)) found.push({ pid: Number(entry), command });
-  }
-  return found;
-}
-
-async function untilGone(pids: readonly number[]): Promise<void> {
-  const alive = (pid: number) => {
-    try {
-      process.kill(pid, 0);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  while (pids.some(alive)) await sleep(50);
-}
 
 describe('a running VM whose parts are killed', () => {
   let pair: Pair;
