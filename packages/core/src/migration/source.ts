@@ -242,7 +242,7 @@ class SourceMigration {
     });
     throwIfCancelled(signal);
     if (raced.stopped !== undefined) this.#notes.push(`The replay was stopped: ${raced.stopped}.`);
-    this.#noteReplay(raced.report);
+    this.#noteReplay(raced);
     return raced;
   }
 
@@ -360,8 +360,8 @@ class SourceMigration {
     }
   }
 
-  #noteReplay(report: Content<'replayReport'>): void {
-    if (report.outcome !== 'complete') {
+  #noteReplay({ report, stopped }: Race): void {
+    if (report.outcome !== 'complete' && stopped === undefined) {
       this.#notes.push(
         `The replay ended early (${report.reason ?? report.outcome}); what it missed was shipped.`,
       );
