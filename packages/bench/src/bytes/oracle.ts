@@ -1,5 +1,3 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { once } from 'node:events';
 import { join } from 'node:path';
 
 import {
@@ -14,8 +12,10 @@ import {
   type State,
 } from '@reprise/differ';
 
-import { runProgram } from '../baseline/run-program.js';
 import { createScratchDirectory } from '../fixture/directories.js';
+
+import { keptNumber } from './kept-numbers.js';
+import { joinedBytes, PageWriter, writeNearest, type Readers } from './oracle-prefix.js';
 
 /**
  * The limit: what a source would send that had all time and memory. The pages that neither the base nor what the replay
@@ -34,6 +34,7 @@ export interface OracleInput {
   readonly fixedBytes: number;
   readonly directory: string;
   readonly signal?: AbortSignal | undefined;
+  readonly onProgress: (text: string) => void;
 }
 
 export interface OracleResult {
@@ -51,7 +52,8 @@ const UNKNOWN = PAGE_CLASSES.indexOf('unknown');
 const BASE = PAGE_CLASSES.indexOf('base');
 const TWIN = PAGE_CLASSES.indexOf('twin');
 const NOWHERE = 2n ** 64n - 1n;
-const ZEROS = Buffer.alloc(PAGE_SIZE);
+/** Raise it when the same files would give another number. */
+const JOINED_VERSION = 1;
 
 /** Both oracles of one session. The full one is left out where nothing was replayed. */
 export async function measureOracles(
@@ -62,26 +64,30 @@ export async function measureOracles(
   await using sources = await openSources(input);
   const unexplained = unexplainedEntries(input);
   const content = join(scratch.path, 'content');
-  {
-    await using pages = new PageWriter(content);
-    for (const { packed } of unexplained)
-      await pages.write(await readPacked(sources.target, packed));
-  }
+  await using pages = new PageWriter(content);
+  for (const { packed } of unexplained) await pages.write(await readPacked(sources.target, packed));
+  await pages.end();
   await using writer = new PageWriter(prefix);
-  await writeBase(writer, sources.base, input.base, input);
+  await writeNearest(writer, { state: input.base, readers: sources.base }, content, input);
+  await writeReferences(writer, input, unexplained, sources.base);
   await writeReproduced(writer, input, sources.target);
   await writer.end();
   const positions = await positionBytes(input);
-  const measure = async (withReplay: boolean): Promise<OracleResult> => {
-    const joined = await patchFrom(prefix, content, input.signal);
+  const measure = async (written: PageWriter, withReplay: boolean): Promise<OracleResult> => {
+    input.onProgress(`the oracles: zstd -19${withReplay ? ' with the replay’s content' : ''}`);
+    const joined = await keptNumber(
+      ['zstd -19 with a prefix', JOINED_VERSION, written.digest, pages.digest],
+      () => joinedBytes(prefix, content, input.signal),
+    );
+    input.onProgress('the oracles: page by page');
     const pageByPage = await nearestPages(input, unexplained, sources, withReplay);
     const fixed = input.fixedBytes;
     const total = Math.min(joined, pageByPage) + positions + fixed;
     return { total, joined, pageByPage, positions, fixed, pages: unexplained.length };
   };
-  const oracle = await measure(false);
+  const oracle = await measure(writer, false);
   if (input.replay === undefined || sources.replay === undefined) return { oracle };
-  await using more = new PageWriter(prefix, 'a');
+  await using more = new PageWriter(prefix, writer);
   for (const space of ['ram', 'disk'] as const) {
     const runs = input.replay.changed[space];
     for (let i = 0; i + 1 < runs.length; i += 2) {
@@ -93,12 +99,7 @@ export async function measureOracles(
     }
   }
   await more.end();
-  return { oracle, fullOracle: await measure(true) };
-}
-
-interface Readers {
-  readonly ram: ImageReader;
-  readonly disk: ImageReader;
+  return { oracle, fullOracle: await measure(more, true) };
 }
 
 async function openReaders(state: State): Promise<Readers> {
@@ -140,25 +141,18 @@ function unexplainedEntries({ plan, answers }: OracleInput): Unexplained {
 
 type Unexplained = readonly { readonly entry: number; readonly packed: bigint }[];
 
-/**
- * Of the base: every page of memory that is not zero, and of the disk those that resemble what must be carried. The whole
- * disk would take zstd an hour to index and holds nothing else that is near.
- */
-async function writeBase(
+/** The base's pages at the positions of what must be carried, and those that its sketches say it resembles. */
+async function writeReferences(
   writer: PageWriter,
-  readers: Readers,
-  state: State,
   { plan }: OracleInput,
+  unexplained: Unexplained,
+  base: Readers,
 ): Promise<void> {
-  const near = new Set(plan.entries.hints.filter((at) => at !== NOWHERE && (at & 1n) === 1n));
-  for (const at of near) await writer.write(await readPacked(readers, at));
-  const { extents } = state.ram;
-  let next = 0;
-  for (let i = 0; i + 3 < extents.length; i += 4) {
-    const first = Math.max(next, Math.floor(Number(extents[i] ?? 0n) / PAGE_SIZE));
-    const end = Math.ceil(Number((extents[i] ?? 0n) + (extents[i + 1] ?? 0n)) / PAGE_SIZE);
-    for (let page = first; page < end; page++) await writer.write(await readers.ram.page(page));
-    next = end;
+  const { hints } = plan.entries;
+  for (const { entry, packed } of unexplained) {
+    for (const at of [hints[entry * 2 + 1], hints[entry * 2], packed]) {
+      if (at !== undefined && at !== NOWHERE) await writer.write(await readPacked(base, at));
+    }
   }
 }
 
@@ -212,27 +206,6 @@ function pushVarint(out: number[], value: bigint): void {
   out.push(Number(rest));
 }
 
-/**
- * zstd's own program with the whole prefix in its window. Its tables are made large enough to index every byte of it: by
- * default it would load only the end.
- */
-async function patchFrom(
-  prefix: string,
-  content: string,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  let bytes = 0;
-  await runProgram(
-    'zstd',
-    [
-      ...['-q', '-c', '-19', '--ultra', '--long=30', '-T1', `--patch-from=${prefix}`],
-      ...['--zstd=hlog=27,clog=27,wlog=30,lhlog=26', '--', content],
-    ],
-    { onOutput: (chunk) => (bytes += chunk.length), ...(signal === undefined ? {} : { signal }) },
-  );
-  return bytes;
-}
-
 /** Each page alone, against the base's page at its place, those that resemble it, and the replay's at its place. */
 async function nearestPages(
   { plan }: OracleInput,
@@ -255,29 +228,4 @@ async function nearestPages(
     before = page;
   }
   return bytes;
-}
-
-class PageWriter implements AsyncDisposable {
-  readonly #stream: WriteStream;
-  #ended = false;
-
-  constructor(path: string, flags: 'w' | 'a' = 'w') {
-    this.#stream = createWriteStream(path, { flags, mode: 0o600 });
-  }
-
-  async write(page: Buffer): Promise<void> {
-    if (page.equals(ZEROS)) return;
-    if (!this.#stream.write(page)) await once(this.#stream, 'drain');
-  }
-
-  async end(): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#stream.end();
-    await once(this.#stream, 'close');
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.end();
-  }
 }

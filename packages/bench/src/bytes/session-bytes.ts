@@ -8,7 +8,7 @@ import {
   type Snapshot,
   type SnapshotStore,
 } from '@reprise/core';
-import { compress, Differ, type ResiduePlan } from '@reprise/differ';
+import { compress, Differ, type Answers, type ResiduePlan } from '@reprise/differ';
 
 import {
   measureFullCopy,
@@ -114,7 +114,13 @@ export async function measureSession(
   onProgress('the oracles');
   const { oracle, fullOracle } = await measureOracles({
     ...{ plan: lab.plan, base: lab.change.base, target: lab.change.target },
-    ...{ replay: lab.replay, answers: await lab.answers(), signal, directory: scratch.path },
+    ...{
+      replay: lab.replay,
+      answers: await lab.answers(),
+      signal,
+      onProgress,
+      directory: scratch.path,
+    },
     fixedBytes: (methods['replay']?.log ?? 0) + (await deviceDelta(base, squeezed)),
   });
   return { ...result, oracle, ...(fullOracle === undefined ? {} : { fullOracle }) };
@@ -231,12 +237,14 @@ class Laboratory implements AsyncDisposable {
     return { ramPages: changed?.ramPages ?? 0, diskBlocks: changed?.diskBlocks ?? 0 };
   }
 
-  answers() {
+  /** What the replay is known to hold after as many rounds of questions as a migration asks. */
+  async answers(): Promise<Answers> {
     const { state, changed } = this.replay;
-    const { questions } = this.plan;
-    return this.differ.answerQuestions({
-      ...{ questions, base: this.change.base, replay: state, changed },
-    });
+    const asked = { base: this.change.base, replay: state, changed };
+    const earlier = await this.differ.answerQuestions({ questions: this.plan.questions, ...asked });
+    const questions = await this.plan.moreQuestions(earlier.bits);
+    if (questions === undefined) return earlier;
+    return await this.differ.answerQuestions({ questions, ...asked, earlier });
   }
 
   /** The states as plain files, for other tools. */
