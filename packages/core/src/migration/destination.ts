@@ -1,9 +1,7 @@
-import { machineDigest } from '../machine/index.js';
-import { openBlob, unpackInputLog, type InputLog } from '../input/index.js';
-import { describeError, RepriseError } from '../errors.js';
-import { obstaclesToRun } from '../hypervisor/index.js';
-import type { HandoffMessage } from '../lease/index.js';
 import type { Differ } from '@reprise/differ';
+
+import { describeError, RepriseError } from '../errors.js';
+import type { HandoffMessage } from '../lease/index.js';
 import type { Channel, Content } from '../protocol/index.js';
 import {
   freeBytes,
@@ -14,19 +12,14 @@ import {
 } from '../snapshot/index.js';
 import { startVm } from '../supervisor/index.js';
 
-import { LOG_PURPOSE } from './analysis.js';
+import { BackgroundReplay } from './background-replay.js';
 import { differFor } from './differ-for.js';
-import { answerExactReplay, unpackSessions } from './exact-replay.js';
+import { answerExactReplay } from './exact-replay.js';
 import { HandoffExchange } from './handoff-exchange.js';
+import { obstaclesTo } from './obstacles.js';
 import { receiveRepair } from './repair.js';
-import { replaySession, type Replayed, type ReplayFront, type ReplayTrial } from './replay.js';
+import type { ReplayTrial } from './replay.js';
 import { Staging } from './staging.js';
-import { replayVirtually, type VirtuallyReplayed } from './virtual-replay.js';
-import { encodeWritten } from './written-codec.js';
-
-const PROGRESS_EVERY_MS = 2_000;
-/** What stays free beside what a migration needs. */
-const SPARE_BYTES = 64 * 1024 * 1024;
 
 type Offer = Extract<HandoffMessage, { type: 'offer' }>;
 
@@ -61,10 +54,8 @@ class DestinationMigration {
   readonly #vm: VmRecord;
   readonly #handoff: HandoffExchange;
   readonly #ending = new AbortController();
-  readonly #stopReplay = new AbortController();
-  readonly #dropReplay = new AbortController();
   #staging: Staging | undefined;
-  #replay: Promise<Replayed | VirtuallyReplayed> | undefined;
+  #replay: BackgroundReplay | undefined;
 
   constructor(options: DestinationOptions & { readonly differ: Differ }, vm: VmRecord) {
     this.#o = options;
@@ -136,8 +127,9 @@ class DestinationMigration {
         'The plan names a base that is not here. Migrate again.',
       );
     }
-    const staging = await Staging.open(store, differ, base, meet.target);
-    this.#staging = staging;
+    // Opened when something comes to be staged: a target that is here already needs nothing.
+    const staged = async () =>
+      (this.#staging ??= await Staging.open(store, differ, base, meet.target));
     for (;;) {
       const message = await channel.receive(
         ...([
@@ -152,128 +144,78 @@ class DestinationMigration {
       );
       switch (message.name) {
         case 'inputLog':
-          this.#replay = this.#startReplay(base, plan, message.content);
+          this.#startReplay(base, plan, message.content);
           break;
         case 'replayStop':
-          (message.content.keep ? this.#stopReplay : this.#dropReplay).abort();
+          this.#running().stop(message.content);
           break;
-        case 'questions':
-          await channel.send(
-            'answers',
-            await staging.answer(message.content, await this.#replayed()),
-          );
+        case 'questions': {
+          const replayed = await this.#running().result();
+          await channel.send('answers', await (await staged()).answer(message.content, replayed));
           break;
+        }
         case 'residueStart':
-          await staging.startStream();
+          await (await staged()).startStream();
           break;
         case 'ramResidue':
         case 'diskResidue':
-          await staging.apply(message.content);
+          await (await staged()).apply(message.content);
           break;
         case 'device':
-          await staging.device(message.content);
+          await (await staged()).device(message.content);
           break;
         case 'adopt':
-          await this.#adopt(staging);
+          // The source says that the replay has come to the target; the proof will tell.
+          await (await staged()).adopt(await this.#running().adoptable());
           break;
         case 'root':
-          await this.#prove(staging, message.content, offer, complete);
+          await this.#prove(complete ? undefined : await staged(), message.content, offer);
           return;
       }
     }
   }
 
-  /** The source says that the replay has come to the target; the proof will tell. */
-  async #adopt(staging: Staging): Promise<void> {
-    const replayed = await this.#replayed();
-    if (!('state' in replayed)) {
-      throw new RepriseError(
-        'PROTOCOL_VIOLATION',
-        'The state of a replay was to be adopted, and there is none. Migrate again.',
-      );
+  #startReplay(base: Snapshot, plan: Content<'plan'>, sealedLog: Uint8Array): void {
+    if (this.#replay !== undefined) {
+      throw new RepriseError('PROTOCOL_VIOLATION', 'Two input logs came. Migrate again.');
     }
-    await staging.adopt(replayed.state);
+    this.#replay = new BackgroundReplay({
+      ...this.#o,
+      ...{ base, plan, sealedLog },
+      signal: this.#ending.signal,
+    });
   }
 
-  /** Replays in the background; the report goes out when it ends. */
-  #startReplay(
-    base: Snapshot,
-    plan: Content<'plan'>,
-    sealed: Uint8Array,
-  ): Promise<Replayed | VirtuallyReplayed> {
-    const { store, differ, channel } = this.#o;
-    let toldMs = Date.now();
-    const replay = (async () => {
-      const packed = openBlob(await store.secret(this.#vm.name), LOG_PURPOSE, sealed);
-      const options = {
-        ...{ store, differ, base, migration: plan.migration },
-        signal: AbortSignal.any([this.#ending.signal, this.#dropReplay.signal]),
-        onProgress: (events: number, eventsTotal: number, sessionMs: number) => {
-          if (Date.now() - toldMs < PROGRESS_EVERY_MS) return;
-          toldMs = Date.now();
-          const progress = { events, eventsTotal, sessionMs: Math.round(sessionMs) };
-          channel.send('replayProgress', progress).catch(() => undefined);
-        },
-      };
-      const replayed =
-        plan.exact === true
-          ? await replayVirtually({ ...options, logs: unpackSessions(packed) })
-          : await replaySession({
-              ...options,
-              ...tried(this.#o.trial, unpackInputLog(packed)),
-              stop: this.#stopReplay.signal,
-              ...(plan.fronts ? { front: await this.#front() } : {}),
-            });
-      await channel.send('replayReport', replayed.report);
-      return replayed;
-    })();
-    // Whoever awaits it hears of a failure; until then it must not end the process.
-    replay.catch(() => undefined);
-    return replay;
+  #running(): BackgroundReplay {
+    if (this.#replay !== undefined) return this.#replay;
+    throw new RepriseError(
+      'PROTOCOL_VIOLATION',
+      'Something was asked of a replay, and none was started. Migrate again.',
+    );
   }
 
-  /** Takes what a replay has written to the source. */
-  async #front(): Promise<ReplayFront> {
-    const { store, channel } = this.#o;
-    return {
-      key: await store.deriveKey(this.#vm.name, 'replayed-blocks'),
-      tell: async (written) => {
-        await channel.send('replayed', encodeWritten(written));
-      },
-    };
-  }
-
-  async #replayed(): Promise<Replayed | VirtuallyReplayed> {
-    if (this.#replay === undefined) {
-      throw new RepriseError(
-        'PROTOCOL_VIOLATION',
-        'Questions came without a replay. Migrate again.',
-      );
-    }
-    return await this.#replay;
-  }
-
-  async #prove(
-    staging: Staging,
-    root: Content<'root'>,
-    offer: Offer,
-    complete: boolean,
-  ): Promise<void> {
-    const { differ, channel, meet } = this.#o;
+  /** Proves what was staged; `staging` is absent where the target was here before. */
+  async #prove(staging: Staging | undefined, root: Content<'root'>, offer: Offer): Promise<void> {
+    const { channel, meet } = this.#o;
     if (root.root !== meet.target) {
       throw new RepriseError(
         'PROTOCOL_VIOLATION',
         'The root is not the one that was announced. Migrate again.',
       );
     }
+    if (staging === undefined) await channel.send('proof', { equal: true, broken: [] });
+    else await this.#proveStaged(staging, root);
+    await this.#handoff.apply(provedInput(offer));
+  }
+
+  async #proveStaged(staging: Staging, root: Content<'root'>): Promise<void> {
+    const { differ, channel } = this.#o;
     for (;;) {
-      const digests = complete ? undefined : await staging.digest();
-      const broken = digests === undefined ? [] : partsThatDiffer(digests, root);
-      const equal = broken.length === 0;
-      await channel.send('proof', { equal, broken });
-      if (equal) {
-        if (digests !== undefined) await staging.commit(digests, root.createdAt);
-        await this.#handoff.apply(provedInput(offer));
+      const digests = await staging.digest();
+      const broken = partsThatDiffer(digests, root);
+      await channel.send('proof', { equal: broken.length === 0, broken });
+      if (broken.length === 0) {
+        await staging.commit(digests, root.createdAt);
         return;
       }
       root = await receiveRepair({ channel, differ, staging });
@@ -312,41 +254,11 @@ class DestinationMigration {
 
   async #cleanUp(): Promise<void> {
     this.#ending.abort();
-    const replayed = await this.#replay?.catch(() => undefined);
+    await this.#replay?.[Symbol.asyncDispose]();
     this.#replay = undefined;
-    await replayed?.[Symbol.asyncDispose]();
     await this.#staging?.close();
     this.#staging = undefined;
   }
-}
-
-/** Why this host cannot take the VM, each a sentence. */
-async function obstaclesTo(
-  store: SnapshotStore,
-  vm: VmRecord | undefined,
-  meet: Content<'meet'>,
-): Promise<string[]> {
-  const obstacles = await obstaclesToRun(meet.machine);
-  if (
-    vm !== undefined &&
-    machineDigest(await store.machine(vm.name)) !== machineDigest(meet.machine)
-  ) {
-    obstacles.push('the machine is defined differently there');
-  }
-  // A replay works on a copy of the RAM, and the target's RAM stands beside it.
-  const needed = 2 * meet.machine.memoryMiB * 1024 * 1024 + meet.occupiedBytes + SPARE_BYTES;
-  const free = await freeBytes(store.home);
-  if (free < needed) {
-    obstacles.push(`it has ${gigabytes(free)} free and needs ${gigabytes(needed)}`);
-  }
-  return obstacles;
-}
-
-function tried(trial: ReplayTrial | undefined, log: InputLog) {
-  return {
-    log: trial?.rewrite?.(log) ?? log,
-    ...(trial?.pacing === undefined ? {} : { pacing: trial.pacing }),
-  };
 }
 
 function isOffer(message: HandoffMessage): message is Offer {
@@ -372,8 +284,4 @@ function partsThatDiffer(
     'PROTOCOL_VIOLATION',
     'The announced root is not made of the announced parts. Make sure that both hosts run the same reprise.',
   );
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(1)} GB`;
 }

@@ -26,3 +26,6 @@ export interface MigrationProgress {
 }
 
 export type OnProgress = (progress: MigrationProgress) => void;
+
+/** Says what is being done now; `done` and `total` are units of the stage. */
+export type Tell = (stage: Stage, text: string, done?: number, total?: number) => void;

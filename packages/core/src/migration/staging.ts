@@ -44,6 +44,7 @@ export class Staging {
   readonly #baseState: State;
   #applier: ResidueApplier | undefined;
   #applied = { ram: NO_PAGES, disk: NO_PAGES };
+  #committed = false;
   #replayed: Replayed | undefined;
   #answers: Answers | undefined;
 
@@ -185,11 +186,14 @@ export class Staging {
       digests,
       createdAt,
     });
+    this.#committed = true;
   }
 
+  /** What was not committed is dropped. Idempotent. */
   async close(): Promise<void> {
     await this.#applier?.close();
     this.#applier = undefined;
+    if (!this.#committed) await this.#store.discardIncoming(this.#base.vm, this.incoming.root);
   }
 
   async #endStream(): Promise<void> {

@@ -7,7 +7,6 @@ import { machineDigest, type Machine } from '../machine/index.js';
 import { consolidate } from './consolidate.js';
 import { withVm, type StoreContext } from './context.js';
 import { collectGarbage } from './garbage.js';
-import { listDirectory } from './sweep.js';
 import { settleHead } from './heads.js';
 import { adoptVm, createVm, findBootFile, putBootFile } from './import-vm.js';
 import {
@@ -23,6 +22,7 @@ import { vmName, vmRecordSchema, type PeerRecord, type VmRecord } from './record
 import { deriveKey, readSecret } from './secret.js';
 import { occupiedBytes } from './space.js';
 import type * as api from './store.js';
+import { listDirectory } from './sweep.js';
 import { verifySnapshot } from './verify.js';
 import {
   commitWorkingCopy,
@@ -125,6 +125,10 @@ export class EmbeddedStore implements api.SnapshotStore {
     const directory = (await this.#known(name)).migration(migration);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     return directory;
+  }
+  async listMigrationDirectories(name: string): Promise<string[]> {
+    const { migrations } = await this.#known(name);
+    return (await listDirectory(migrations)).map((id) => join(migrations, id));
   }
 
   // ---- snapshots

@@ -42,8 +42,10 @@ export interface SnapshotStore extends AsyncDisposable {
   deriveKey(name: string, purpose: KeyPurpose): Promise<Uint8Array>;
   /** Throws VM_RUNNING, HANDOFF_OPEN, HANDOFF_IN_DOUBT. */
   removeVm(name: string): Promise<void>;
-  /** The VM's directory, for what the pipeline keeps beside the store's own: `migrations/<id>/`. */
+  /** Makes a directory, for what the pipeline keeps beside the store's own: `migrations/<id>/`. */
   migrationDirectory(name: string, migration: string): Promise<string>;
+  /** Those that were made, in no order. */
+  listMigrationDirectories(name: string): Promise<string[]>;
 
   // ---- snapshots
   /** The snapshot that the next session starts from; undefined before the first suspend. */
