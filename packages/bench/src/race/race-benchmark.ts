@@ -6,7 +6,7 @@ import { recordingOf } from '../bytes/recording.js';
 import { createRunDirectory } from '../fixture/index.js';
 
 import { behaviours, type Behaviour } from './behaviour.js';
-import { tinyArchive } from './session.js';
+import { tinyCopies } from './session.js';
 import { runTrial, type Trial, type TrialOptions } from './trial-run.js';
 
 export const raceLinks = ['1mbit', '5mbit', '25mbit', '100mbit'] as const;
@@ -50,7 +50,7 @@ export async function runRaceBenchmark(options: RaceBenchmarkOptions): Promise<R
   const { signal, onProgress } = options;
   const cases = await readEarlier(options.file);
   await using directory = await createRunDirectory();
-  const recording = await recordingOf(tinyArchive, { signal, onProgress });
+  const recording = await recordingOf(tinyCopies, { signal, onProgress });
   for (const link of options.links) {
     const trial = (o: Pick<TrialOptions, 'behaviour' | 'strategy' | 'optimize'>) =>
       runTrial({

@@ -1,23 +1,24 @@
 import { line, settle, think, type Session } from '../session/script.js';
 
 /**
- * Some seconds of work whose result does not compress: on a thin link it takes far longer to ship than to do again. And a
- * user who takes a while over it.
+ * A little work that makes much of what the base does not hold and what does not compress well: on a thin link it takes far
+ * longer to ship than to do again. And a user who takes a while over it.
  */
-export const tinyArchive: Session = {
-  name: 'tiny-archive',
+export const tinyCopies: Session = {
+  name: 'tiny-copies',
   guest: 'tiny',
-  title: 'making archives that do not compress',
+  title: 'making files out of programs',
   seed: 6003,
   steps: [
-    ...line('cd; seq 1 250000 | gzip -c > a.gz'),
-    settle(60, 2),
+    ...line('cd; ls'),
     think(2),
-    ...line('seq 250001 450000 | gzip -c > b.gz; ls -l'),
-    settle(60, 2),
-    think(3),
-    ...line('cat a.gz b.gz | md5sum; sync'),
-    settle(60, 2),
-    think(3),
+    ...['b-za', 'c-zab', 'd-zabc', 'e-zabcd', 'f-zabcde'].flatMap((letters, i) => [
+      ...line(`tr a-z ${letters} < /bin/busybox > copy${String(i)}`),
+      settle(),
+      think(1.5),
+    ]),
+    ...line('sync; ls -l copy*'),
+    settle(),
+    think(4),
   ],
 };

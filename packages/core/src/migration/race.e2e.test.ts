@@ -6,6 +6,7 @@ import { bootTiny, emptyPair, seedTo, session, VM, type Pair } from '../testing/
 import { migrate } from './index.js';
 
 const FAST_LINK = 12_500_000;
+const THIN_LINK = 20_000;
 
 describe('a replay that shipping outruns', () => {
   let pair: Pair;
@@ -36,5 +37,28 @@ describe('a replay that shipping outruns', () => {
     expect(outcome.report.notes).toContainEqual(expect.stringContaining('The replay was stopped'));
     await using store = await openStore({ home: there.home });
     expect((await store.head(VM))?.root).toBe(outcome.report.target);
+  });
+
+  test('and one whose fronts meet is ended by the replay: what that produced is not shipped', async () => {
+    const { here, there } = pair;
+    // Little work that makes much of what neither the base holds nor compresses well.
+    const made = ['b-za', 'c-zab', 'd-zabc', 'e-zabcd'].map(
+      (letters, i) => `tr a-z ${letters} < /bin/busybox > copy${String(i)}`,
+    );
+    await session(there.home, [...made, 'sync', 'ls -l']);
+    const outcome = await migrate({
+      ...{ home: there.home, name: VM, destination: here.address, bytesPerSecond: THIN_LINK },
+      ...{ strategy: 'replay', resume: false, optimize: 'time' },
+    });
+    if (outcome.kind !== 'migrated') throw new Error(`it ended as ${outcome.kind}`);
+    const { report } = outcome;
+    expect(report.replay?.outcome).toBe('complete');
+    const last = report.race?.at(-1);
+    // Both fronts have moved, and neither did the work of the other.
+    expect(last?.replayed).toBeGreaterThan(50);
+    expect(last?.shipped).toBeGreaterThan(0);
+    expect(report.pages.disk.replay).toBeGreaterThanOrEqual(50);
+    await using store = await openStore({ home: here.home });
+    expect((await store.head(VM))?.root).toBe(report.target);
   });
 });
