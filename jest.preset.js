@@ -1,7 +1,8 @@
 /**
  * The settings every package shares; a package adds its own projects and names.
  *
- * `*.e2e.test.ts` start real virtual machines: they run only with REPRISE_E2E=1, and then one by one.
+ * `*.e2e.test.ts` start real virtual machines: they run only with REPRISE_E2E=1, and then two files at a time: a machine has one CPU,
+ * and waits a lot.
  */
 const endToEnd = process.env.REPRISE_E2E === '1';
 
@@ -22,5 +23,5 @@ export default {
   testMatch: [endToEnd ? '<rootDir>/src/**/*.e2e.test.ts' : '<rootDir>/src/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', ...(endToEnd ? [] : ['\\.e2e\\.test\\.ts$'])],
   testTimeout: endToEnd ? 10 * 60_000 : 30_000,
-  ...(endToEnd ? { maxWorkers: 1 } : {}),
+  ...(endToEnd ? { maxWorkers: 2 } : {}),
 };

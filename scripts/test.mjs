@@ -2,11 +2,11 @@
 // Every test there is: ctest of the native code, jest unit tests, end-to-end tests with real virtual machines.
 // The last line is `N passed, N failed`, with `, N skipped` when there are any.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fail, isInterrupted, say } from './lib/process.mjs';
-import { countE2e, runCtest, runJest, runnersOf } from './lib/test-runners.mjs';
+import { runCtest, runJest, runnersOf } from './lib/test-runners.mjs';
 import { packageDirectories } from './lib/workspace.mjs';
 import { setup } from './setup.mjs';
 
@@ -30,26 +30,13 @@ const results = mkdtempSync(join(tmpdir(), 'reprise-test-'));
 process.once('exit', () => rmSync(results, { recursive: true, force: true }));
 
 const summaries = [];
-await testAll(plan.filter(({ kind }) => kind !== 'e2e'));
-// Virtual machines have one CPU each, and their tests hold on a busy host: two packages at a time.
-const e2e = plan.filter(({ kind }) => kind === 'e2e').sort(longestFirst);
-await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, () => testAll(e2e)));
+for (const { directory, kind } of plan) {
+  if (isInterrupted()) break;
+  say(`testing ${directory} (${kind})`);
+  const o = { directory, kind, results, long: options.long };
+  summaries.push(kind === 'ctest' ? await runCtest(o) : await runJest(o));
+}
 report(summaries);
-
-/** Takes from the queue until it is empty. */
-async function testAll(queue) {
-  for (let next = queue.shift(); next !== undefined && !isInterrupted(); next = queue.shift()) {
-    const { directory, kind } = next;
-    say(`testing ${directory} (${kind})`);
-    const o = { directory, kind, results, long: options.long };
-    summaries.push(kind === 'ctest' ? await runCtest(o) : await runJest(o));
-  }
-}
-
-/** By the number of files, for want of anything better that is known before. */
-function longestFirst(a, b) {
-  return countE2e(b.directory) - countE2e(a.directory);
-}
 
 function readOptions() {
   try {

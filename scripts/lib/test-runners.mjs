@@ -20,17 +20,11 @@ export function runnersOf(directory) {
   if (existsSync(cmake) && readFileSync(cmake, 'utf8').includes('enable_testing'))
     found.push('ctest');
   if (existsSync(join(path, 'jest.config.js'))) {
-    const e2e = countE2e(directory);
-    if (testFiles(join(path, 'src')).length > e2e) found.push('unit');
-    if (e2e > 0) found.push('e2e');
+    const tests = testFiles(join(path, 'src'));
+    if (tests.some((name) => !name.endsWith('.e2e.test.ts'))) found.push('unit');
+    if (tests.some((name) => name.endsWith('.e2e.test.ts'))) found.push('e2e');
   }
   return found;
-}
-
-/** How many files of end-to-end tests a package has. */
-export function countE2e(directory) {
-  return testFiles(join(ROOT, directory, 'src')).filter((name) => name.endsWith('.e2e.test.ts'))
-    .length;
 }
 
 function testFiles(directory) {
