@@ -1,8 +1,7 @@
 /**
  * The settings every package shares; a package adds its own projects and names.
  *
- * `*.e2e.test.ts` start real virtual machines: they run only with REPRISE_E2E=1, and then two files at a time: a machine has one CPU,
- * and waits a lot.
+ * `*.e2e.test.ts` start real virtual machines: they run only with REPRISE_E2E=1.
  */
 const endToEnd = process.env.REPRISE_E2E === '1';
 
@@ -23,5 +22,4 @@ export default {
   testMatch: [endToEnd ? '<rootDir>/src/**/*.e2e.test.ts' : '<rootDir>/src/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', ...(endToEnd ? [] : ['\\.e2e\\.test\\.ts$'])],
   testTimeout: endToEnd ? 10 * 60_000 : 30_000,
-  ...(endToEnd ? { maxWorkers: 2 } : {}),
 };

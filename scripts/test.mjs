@@ -30,11 +30,13 @@ const results = mkdtempSync(join(tmpdir(), 'reprise-test-'));
 process.once('exit', () => rmSync(results, { recursive: true, force: true }));
 
 const summaries = [];
-for (const { directory, kind } of plan) {
+for (const { directories, kind } of plan) {
   if (isInterrupted()) break;
-  say(`testing ${directory} (${kind})`);
-  const o = { directory, kind, results, long: options.long };
-  summaries.push(kind === 'ctest' ? await runCtest(o) : await runJest(o));
+  say(`testing ${directories.join(', ')} (${kind})`);
+  const startedMs = performance.now();
+  const o = { directories, kind, results, long: options.long };
+  const summary = kind === 'ctest' ? await runCtest(o) : await runJest(o);
+  summaries.push({ ...summary, seconds: Math.round((performance.now() - startedMs) / 1000) });
 }
 report(summaries);
 
@@ -59,7 +61,10 @@ function readOptions() {
   }
 }
 
-/** What to run, quick things first, so that a plain mistake is seen before the virtual machines start. */
+/**
+ * What to run, quick things first, so that a plain mistake is seen before the virtual machines start. Those start in
+ * one run for all packages.
+ */
 function planRuns() {
   const all = packageDirectories();
   const known = all.map((directory) => basename(directory));
@@ -70,11 +75,11 @@ function planRuns() {
   const chosen = all.filter(
     (directory) => options.package.length === 0 || options.package.includes(basename(directory)),
   );
-  return kinds.flatMap((kind) =>
-    chosen
-      .filter((directory) => runnersOf(directory).includes(kind))
-      .map((directory) => ({ directory, kind })),
-  );
+  return kinds.flatMap((kind) => {
+    const having = chosen.filter((directory) => runnersOf(directory).includes(kind));
+    if (kind === 'e2e') return having.length === 0 ? [] : [{ directories: having, kind }];
+    return having.map((directory) => ({ directories: [directory], kind }));
+  });
 }
 
 /** The unit tests of the guests build `tiny` themselves; only whole virtual machines need more. */
@@ -85,16 +90,18 @@ function neededGuests() {
 
 function usesXen() {
   return plan.some(
-    ({ directory, kind }) => kind === 'e2e' && basename(directory) === 'blkdriver-native',
+    ({ directories, kind }) =>
+      kind === 'e2e' && directories.some((path) => basename(path) === 'blkdriver-native'),
   );
 }
 
 function report(rows) {
   const width = Math.max(8, ...rows.map((row) => row.name.length));
   const number = (value) => String(value).padStart(9);
-  console.log(`\n${''.padEnd(width)}${['passed', 'failed', 'skipped'].map(number).join('')}`);
+  const heads = ['passed', 'failed', 'skipped', 'seconds'];
+  console.log(`\n${''.padEnd(width)}${heads.map(number).join('')}`);
   for (const row of rows) {
-    const counts = [row.passed, row.failed, row.skipped].map(number).join('');
+    const counts = heads.map((head) => number(row[head])).join('');
     console.log(row.name.padEnd(width) + counts + (row.note === undefined ? '' : `   ${row.note}`));
   }
   const sum = (key) => rows.reduce((total, row) => total + row[key], 0);

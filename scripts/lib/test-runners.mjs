@@ -12,6 +12,9 @@ const MINUTE_MS = 60_000;
 const LIMITS_MS = { ctest: 15 * MINUTE_MS, unit: 15 * MINUTE_MS, e2e: 60 * MINUTE_MS };
 const LONG_FACTOR = 6;
 
+/** A machine has one CPU, and waits a lot. */
+const END_TO_END_FILES_AT_ONCE = 2;
+
 /** Which runners a package has: `ctest`, `unit`, `e2e`. */
 export function runnersOf(directory) {
   const path = join(ROOT, directory);
@@ -32,9 +35,12 @@ function testFiles(directory) {
   return readdirSync(directory, { recursive: true }).filter((name) => name.endsWith('.test.ts'));
 }
 
-/** @param {{ directory: string, kind: 'unit' | 'e2e', results: string, long: boolean }} o */
-export async function runJest({ directory, kind, results, long }) {
-  const name = `${directory} ${kind}`;
+/**
+ * The packages of one run share jest's workers, so that no core waits for the last file of a package.
+ * @param {{ directories: readonly string[], kind: 'unit' | 'e2e', results: string, long: boolean }} o
+ */
+export async function runJest({ directories, kind, results, long }) {
+  const name = `${directories.length === 1 ? directories[0] : 'packages'} ${kind}`;
   const output = join(results, `${name.replaceAll(/[^a-z0-9]+/g, '-')}.json`);
   const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
   const ended = await run(
@@ -45,9 +51,12 @@ export async function runJest({ directory, kind, results, long }) {
       jest,
       '--json',
       `--outputFile=${output}`,
+      ...(kind === 'e2e' ? [`--maxWorkers=${END_TO_END_FILES_AT_ONCE}`] : []),
+      '--projects',
+      ...directories,
     ],
     {
-      cwd: join(ROOT, directory),
+      cwd: ROOT,
       env: {
         REPRISE_E2E: kind === 'e2e' ? '1' : '0',
         REPRISE_LONG: long ? '1' : '0',
@@ -66,8 +75,8 @@ export async function runJest({ directory, kind, results, long }) {
   });
 }
 
-/** @param {{ directory: string, results: string, long: boolean }} o */
-export async function runCtest({ directory, results, long }) {
+/** @param {{ directories: readonly [string], results: string, long: boolean }} o */
+export async function runCtest({ directories: [directory], results, long }) {
   const name = `${directory} ctest`;
   const source = join(ROOT, directory);
   const build = join(source, 'build', 'ctest');
