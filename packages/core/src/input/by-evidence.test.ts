@@ -51,6 +51,25 @@ describe('pacing by what the guest shows', () => {
     expect(pacing.decide(step(), seen({ ...busy, sinceInputMs: 200 })).action).toBe('inject');
   });
 
+  test.each([1500, 59_000])(
+    'a silent job leaves the recorded screen as it is: while it works, all of the recorded gap is waited for (%d of 60,000 ms passed)',
+    (sinceInputMs) => {
+      const silent = anchored({ recordedCpuMs: 20_000 });
+      const busy = seen({ sinceInputMs, cpuIdleMs: 0, cpuRate: 1, cpuSinceAnchorMs: 300 });
+      expect(pacing.decide(silent, busy).action).toBe('wait');
+      expect(pacing.decide(silent, { ...busy, misses: 2 }).action).toBe('wait');
+      const asleep = seen({ sinceInputMs, cpuSinceAnchorMs: 300 });
+      expect(pacing.decide(silent, asleep).action).toBe('wait');
+      expect(pacing.decide(silent, { ...busy, sinceInputMs: 60_000 }).action).toBe('inject');
+    },
+  );
+
+  test('after a miss, thought is cut again where no sign speaks against it', () => {
+    const after = seen({ misses: 2, sinceInputMs: 1000 });
+    expect(pacing.decide(anchored(), after).action).toBe('inject');
+    expect(pacing.decide(anchored(), { ...after, cpuIdleMs: 0 }).action).toBe('wait');
+  });
+
   test('of a guest that nothing can be told about, the recorded gap decides', () => {
     const dark = { cpuIdleMs: undefined, diskQuietMs: undefined };
     expect(pacing.decide(step(), seen({ ...dark, sinceInputMs: 100 })).action).toBe('wait');
@@ -102,7 +121,7 @@ describe('pacing by what the guest shows', () => {
       fc.property(anyStep, anyEvidence, (some, evidence) => {
         const decision = pacing.decide(some, evidence);
         if (decision.action === 'wait') expect(decision.atMostMs).toBeGreaterThan(0);
-        const end = { ...evidence, sinceInputMs: 60_000 + 5 * some.gapMs };
+        const end = { ...evidence, sinceInputMs: 600_000 + 40 * some.gapMs };
         // Swapping the last part may leave only the fallback, which ends whatever it waits for.
         expect(pacing.decide(some, end).action).not.toBe('wait');
       }),

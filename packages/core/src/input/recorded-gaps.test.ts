@@ -73,6 +73,16 @@ describe('pacing by the recorded gaps', () => {
     ).toBe('miss');
   });
 
+  test('time alone gives an anchor up only where CPU and disk get nowhere', () => {
+    const build = step({ anchored: true, gapMs: 1000, recordedCpuMs: 90_000 });
+    const scrolls = { sinceInputMs: 64_000, cpuSinceAnchorMs: 20_000, cpuRate: 0.3 };
+    expect(pacing.decide(build, seen(scrolls)).action).toBe('wait');
+    const idle = { ...scrolls, cpuRate: 0.02 };
+    expect(pacing.decide(build, seen({ ...idle, diskQuietMs: 800 })).action).toBe('wait');
+    expect(pacing.decide(build, seen({ ...idle, diskQuietMs: 8000 })).action).toBe('miss');
+    expect(pacing.decide(build, seen({ ...scrolls, sinceInputMs: 640_000 })).action).toBe('miss');
+  });
+
   test('does not hold up the replay for a guest that has nothing to do and shows something else', () => {
     const anchored = step({ anchored: true, gapMs: 10_000, recordedCpuMs: 9000 });
     const idle = { screenQuietMs: 5000, cpuRate: 0.02, cpuSinceAnchorMs: 100 };
@@ -117,7 +127,7 @@ describe('pacing by the recorded gaps', () => {
           expect(decision.atMostMs).toBeLessThanOrEqual(Math.max(some.gapMs, 100));
         }
         expect(
-          pacing.decide(some, { ...evidence, sinceInputMs: 60_000 + 5 * some.gapMs }).action,
+          pacing.decide(some, { ...evidence, sinceInputMs: 600_000 + 40 * some.gapMs }).action,
         ).not.toBe('wait');
       }),
     );
