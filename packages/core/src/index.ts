@@ -55,7 +55,10 @@ export {
   type VmRecord,
 } from './snapshot/index.js';
 export {
+  bootFilesOf,
   discardSession,
+  PoweredVm,
+  runtimeDirectory,
   screenshotVm,
   startVm,
   suspendVm,

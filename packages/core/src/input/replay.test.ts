@@ -196,6 +196,21 @@ describe('replay', () => {
     ]);
   });
 
+  test.each([
+    ['came', 0x123456],
+    ['did not come', 0x654321],
+  ])("says whether the session's last screen %s", async (_what, shown) => {
+    display.draw(0, 0, 128, 96, shown);
+    const report = await replayInput({
+      display: display.path,
+      log: { header, events: [], end: { atMs: 50, anchor: screenOf(0x123456) } },
+      pacing: eager,
+      guestProgress,
+      signal: never,
+    });
+    expect(report).toMatchObject({ outcome: 'complete', endSeen: shown === 0x123456 });
+  });
+
   test('releases a key before it waits longer than recorded, so that it cannot repeat, and only then', async () => {
     const log = logOf(
       { atMs: 10, event: key(keysym.ShiftLeft) },

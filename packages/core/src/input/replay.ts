@@ -52,6 +52,8 @@ export interface ReplayReport {
   readonly anchors: number;
   readonly anchorsMissed: number;
   readonly missed: readonly MissedAnchor[];
+  /** Whether the session's last screen came; absent where the log has none. */
+  readonly endSeen?: boolean;
   /** How long the replay took. */
   readonly seconds: number;
   /** How long the recorded session was. */
@@ -99,6 +101,7 @@ class Replay {
   #anchors = 0;
   #missesInARow = 0;
   #lastAnchorCpuMs = 0;
+  #endSeen = false;
 
   constructor(client: RfbClient, options: ReplayOptions) {
     this.#client = client;
@@ -241,6 +244,7 @@ class Replay {
       this.#missesInARow++;
     } else {
       this.#missesInARow = 0;
+      if (index === this.#log.events.length) this.#endSeen = true;
     }
   }
 
@@ -279,6 +283,7 @@ class Replay {
       anchors: this.#anchors,
       anchorsMissed: this.#missed.length,
       missed: this.#missed,
+      ...(this.#log.end?.anchor === undefined ? {} : { endSeen: this.#endSeen }),
       seconds: (performance.now() - this.#startedMs) / 1000,
       sessionSeconds: this.#sessionMs() / 1000,
     };

@@ -39,6 +39,8 @@ export interface ReplayOptions {
   readonly onProgress: (events: number, eventsTotal: number, sessionMs: number) => void;
   /** Present: it is told what the replay has written, while it runs. */
   readonly front?: ReplayFront;
+  /** Present: the device state goes to this file, so that what the replay left can be resumed. */
+  readonly deviceState?: string;
 }
 
 export type ReplayFront = Pick<ReplayedFrontOptions, 'key' | 'tell'>;
@@ -128,6 +130,9 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
   // The source's guest was squeezed before it stopped; so is this one.
   await squeezeBeforeStop(machine, powered.vm, signal);
   await powered.vm.pause();
+  if (options.deviceState !== undefined) {
+    await powered.vm.saveDeviceState(options.deviceState, signal);
+  }
   await powered.vm.quit();
   await powered.disk.close();
   const attempts = machine.network === 'none' ? undefined : summarizeAttempts(flows.ledger());
@@ -158,6 +163,7 @@ function asContent(report: ReplayReport): Content<'replayReport'> {
     anchors: report.anchors,
     anchorsMissed: report.anchorsMissed,
     missed: report.missed.slice(0, MAX_MISSED_NAMED),
+    ...(report.endSeen === undefined ? {} : { endSeen: report.endSeen }),
     seconds: report.seconds,
     sessionSeconds: report.sessionSeconds,
   };

@@ -78,6 +78,8 @@ export const migrationReportSchema = z.strictObject({
       reason: z.string().optional(),
       /** The screens that did not appear, and why they were given up; the first ones. */
       missed: z.array(missedAnchor).optional(),
+      /** Whether the session's last screen came; absent where none was recorded. */
+      endSeen: z.boolean().optional(),
     })
     .optional(),
   /** What the sessions did in the world, and what their replay tried, in vain; see docs/side-effects.md. */

@@ -12,7 +12,7 @@ import { virtualTimeIdentity } from '../virtual-time/identity.js';
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 export type Side = 'source' | 'destination';
 
@@ -114,6 +114,8 @@ const replayReport = z.strictObject({
   anchors: count,
   anchorsMissed: count,
   missed: z.array(missedAnchor).max(MAX_MISSED_NAMED).optional(),
+  /** Whether the session's last screen came; absent where the log has none. */
+  endSeen: z.boolean().optional(),
   /** What the replay tried to reach; absent where the machine has no network. */
   attempts: attempts.optional(),
   seconds: z.number().min(0),
