@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rmdir, stat, unlink, writeFile } from 'node:fs/promis
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import type { RepriseError } from '../errors.js';
 import type { InputEvent, InputSink, SessionEnd, TimedInput } from '../input/input-event.js';
@@ -137,6 +138,28 @@ describe('the console proxy', () => {
     }
     await display.until(() => display.inputs.length === 600);
     expect(tape.events).toEqual(display.inputs);
+  });
+
+  test('eight viewers that type at once into a guest that hardly runs lose nothing, and never overrun its devices', async () => {
+    let taken = 0;
+    let most = 0;
+    const inputBacklog = async (): Promise<number> => {
+      const left = 4 * tape.inputs.length - taken;
+      most = Math.max(most, left);
+      taken += Math.min(left, 30);
+      // The answer is about the time of the question.
+      await delay(1);
+      return left;
+    };
+    await openProxy({ inputBacklog });
+    const viewers = await Promise.all(Array.from({ length: 8 }, () => view()));
+    for (const [i, viewer] of viewers.entries())
+      for (let n = 0; n < 20; n++) viewer.key(0x61 + i, n % 2 === 0);
+    await display.until(() => display.inputs.length === 160);
+    expect(tape.events).toEqual(display.inputs);
+    expect(most).toBeLessThanOrEqual(8 * 4);
+    for (let i = 0; i < 8; i++)
+      expect(tape.events.filter((e) => e.kind === 'key' && e.keysym === 0x61 + i)).toHaveLength(20);
   });
 
   test('every viewer sees the same pixels, and one that comes back sees them again', async () => {

@@ -31,7 +31,7 @@ export interface ConsoleProxyOptions {
   readonly clock?: SessionClock;
   /** Takes keys and pointer to the guest in the display's place; there are no anchors then. */
   readonly injector?: InputInjector;
-  /** CPU time of the guest, for the anchors. */
+  /** CPU time of the guest, for the anchors; and its starving, which no viewer's input is hurried by. */
   readonly guestProgress?: GuestProgress;
   /** What the guest has not taken yet; viewers wait while that is much. Without it their keys are kept apart. */
   readonly inputBacklog?: InputBacklog;
@@ -110,6 +110,9 @@ class RecordingConsole implements ConsoleProxy {
       recorder: this.#recorder,
       injector,
       inputBacklog: options.inputBacklog,
+      ...(guestProgress === undefined
+        ? {}
+        : { starvedMs: async () => (await guestProgress()).starvedMs }),
       onWarning: this.#warn,
     });
     this.#server = createServer((socket) => {

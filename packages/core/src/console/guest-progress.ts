@@ -1,5 +1,8 @@
-/** CPU time that the guest has used, ms, since any fixed instant. */
-export type GuestProgress = () => Promise<{ readonly cpuMs: number }>;
+/** CPU time that the guest has used, and, where it can be told, waited for a CPU of the host; ms, since any fixed instant. */
+export type GuestProgress = () => Promise<{
+  readonly cpuMs: number;
+  readonly starvedMs?: number;
+}>;
 
 const SAMPLE_INTERVAL_MS = 250;
 

@@ -8,31 +8,41 @@ export type InputBacklog = () => Promise<number | undefined>;
 
 export interface InputFlowOptions {
   readonly backlog: InputBacklog;
+  /** For how long the guest's CPUs waited for one of the host so far, ms; that does not try the patience. Absent: nobody can tell. */
+  readonly starvedMs?: (() => Promise<number | undefined>) | undefined;
   /**
    * Inputs that may be on their way at once, where the guest tells. A key is two device events, a tap four, a click
    * with a motion five, and a device of QEMU holds 64.
    */
   readonly window: number;
-  /** How long a guest may take nothing before the next input goes in all the same. Default 5 s. */
+  /** How long a guest that runs may take nothing before the next input goes in all the same, if its devices hold it. Default 5 s. */
   readonly patienceMs?: number;
 }
 
 const PATIENCE_MS = 5000;
 const LOOK_MS = 2;
+/** What the guest waited for the host is asked only in a wait that lasts; asking costs more than a look. */
+const LASTING_MS = 200;
 /** Where nobody can tell what the guest has taken: what a PS/2 keyboard needs for one key. */
 const BLIND_GAP_MS = 10;
+const DEVICE_EVENTS = 64;
+const MOST_PER_INPUT = 5;
+/** Kept free, so that what is pressed can be released although the guest takes nothing. */
+const RELEASES = 8;
 
 /**
  * Keeps what is on its way to the guest within what the guest's devices hold. A device whose queue is full drops what
- * comes, without a word: a key is lost, or its release is and it repeats.
+ * comes, without a word: a key is lost, or its release is and it repeats. All who send share one flow, and take turns.
  */
 export class InputFlow {
   readonly #options: InputFlowOptions;
   readonly #patienceMs: number;
-  /** Sent since the guest was last seen to have taken everything. */
-  #onTheirWay = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #sent = 0;
+  /** Of those, the ones that were sent before the guest was seen to have taken everything. */
+  #taken = 0;
   #sentAtMs = -Infinity;
-  /** Whether the last look told anything. */
+  /** Whether the last look told nothing. */
   #blind = true;
   #stuck = false;
 
@@ -43,41 +53,107 @@ export class InputFlow {
 
   /** One input was handed to the display. */
   sent(): void {
-    this.#onTheirWay++;
+    this.#sent++;
     this.#sentAtMs = performance.now();
   }
 
   /**
-   * Resolves when the next input may go. A guest that takes nothing holds it up once, for as long as the patience
-   * lasts: it may hang, and a keyboard of hardware would not wait either.
+   * Runs `step`, which sends at most one input, when that may go; one at a time, in the order of the calls. A guest that takes
+   * nothing holds it up once, for as long as the patience lasts: it may hang, and a keyboard of hardware would not wait
+   * either. But what its devices do not hold waits, until the guest is back or the signal ends it.
    */
-  async room(signal?: AbortSignal): Promise<void> {
+  async pass<T>(step: () => T, signal?: AbortSignal): Promise<T> {
+    const turn = this.#turn.then(async () => {
+      signal?.throwIfAborted();
+      await this.#room(signal);
+      return step();
+    });
+    this.#turn = turn.catch(() => undefined);
+    return await unlessAborted(turn, signal);
+  }
+
+  async #room(signal: AbortSignal | undefined): Promise<void> {
     const most = this.#blind ? 1 : this.#options.window;
-    if (this.#onTheirWay < most) return;
+    if (this.#sent - this.#taken < most) return;
     const wait = signal === undefined ? {} : { signal };
+    let sent = this.#sent;
     let left = await this.#look();
-    let least = Infinity;
-    let movedAtMs = performance.now();
+    const patience = new Patience(this.#patienceMs, this.#options.starvedMs);
     while (left !== undefined && left > 0) {
-      const now = performance.now();
-      if (left < least) {
-        least = left;
-        movedAtMs = now;
-      }
-      this.#stuck ||= now - movedAtMs > this.#patienceMs;
-      if (this.#stuck) break;
+      this.#stuck ||= await patience.isOver(left);
+      if (this.#stuck && left + MOST_PER_INPUT + RELEASES <= DEVICE_EVENTS) return;
       await delay(LOOK_MS, undefined, wait);
+      sent = this.#sent;
       left = await this.#look();
     }
-    if (left === 0) this.#stuck = false;
+    this.#stuck = false;
     const apartMs = this.#sentAtMs + BLIND_GAP_MS - performance.now();
     if (left === undefined && apartMs > 0) await delay(apartMs, undefined, wait);
-    this.#onTheirWay = 0;
+    this.#taken = sent;
   }
 
   async #look(): Promise<number | undefined> {
     const left = await this.#options.backlog().catch(() => undefined);
     this.#blind = left === undefined;
     return left;
+  }
+}
+
+/** With a guest that takes nothing: by the time that it could have run, not by the wall's. */
+class Patience {
+  readonly #ms: number;
+  readonly #readStarvedMs: (() => Promise<number | undefined>) | undefined;
+  #least = Infinity;
+  #movedAtMs = performance.now();
+  #askAgainMs = 0;
+  #starvedMs: number | undefined;
+
+  constructor(ms: number, starvedMs: (() => Promise<number | undefined>) | undefined) {
+    this.#ms = ms;
+    this.#readStarvedMs = starvedMs;
+  }
+
+  /** @param left events that the guest has not taken by now */
+  async isOver(left: number): Promise<boolean> {
+    const now = performance.now();
+    if (left < this.#least) {
+      this.#least = left;
+      this.#movedAtMs = now;
+      this.#starvedMs = undefined;
+      return false;
+    }
+    const waitedMs = now - this.#movedAtMs;
+    if (this.#starvedMs === undefined) {
+      if (waitedMs < Math.min(LASTING_MS, this.#ms)) return false;
+      this.#starvedMs = await this.#starved();
+      this.#movedAtMs = now;
+      this.#askAgainMs = this.#ms;
+      return false;
+    }
+    if (waitedMs <= this.#askAgainMs) return false;
+    const couldRunMs = waitedMs - Math.max(0, (await this.#starved()) - this.#starvedMs);
+    this.#askAgainMs = waitedMs + Math.max(LASTING_MS, this.#ms - couldRunMs);
+    return couldRunMs > this.#ms;
+  }
+
+  async #starved(): Promise<number> {
+    return (await this.#readStarvedMs?.().catch(() => undefined)) ?? this.#starvedMs ?? 0;
+  }
+}
+
+/** So that nobody who has gone waits for the turns of others. */
+async function unlessAborted<T>(step: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await step;
+  let give: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    give = () => {
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', give, { once: true });
+  });
+  try {
+    return await Promise.race([step, aborted]);
+  } finally {
+    if (give !== undefined) signal.removeEventListener('abort', give);
   }
 }

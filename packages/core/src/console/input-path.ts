@@ -17,12 +17,13 @@ export interface InputPathOptions {
   readonly injector?: InputInjector | undefined;
   /** What the guest has not taken yet of what came through the display. */
   readonly inputBacklog?: InputBacklog | undefined;
+  readonly starvedMs?: (() => Promise<number | undefined>) | undefined;
   readonly onWarning: (warning: RepriseError) => void;
 }
 
 /** Events on their way into a guest in virtual time; more make the viewers wait. */
 const MOST_ON_THEIR_WAY = 256;
-/** Inputs through the display that the guest was not seen to have taken; with one more a viewer they fit its devices. */
+/** Inputs through the display that the guest was not seen to have taken, of all viewers together: its devices hold them. */
 const WINDOW = 8;
 
 /**
@@ -48,15 +49,25 @@ export class InputPath {
   constructor(options: InputPathOptions) {
     this.#options = options;
     const backlog = options.inputBacklog ?? (() => Promise.resolve(undefined));
-    this.#flow = new InputFlow({ backlog, window: WINDOW });
+    this.#flow = new InputFlow({ backlog, starvedMs: options.starvedMs, window: WINDOW });
   }
 
-  /** Resolves when input may be submitted: no viewer is leaving, display and guest take more. */
-  async ready(): Promise<void> {
+  /**
+   * Submits a viewer's event when no viewer is leaving, and display and guest take more. Resolves to what submit() says; rejects
+   * when `signal` ends the wait.
+   */
+  async take(event: InputEvent, signal: AbortSignal, viaViewer?: () => void): Promise<boolean> {
     if (this.#onTheirWay >= MOST_ON_THEIR_WAY) await this.#injected;
     await this.#options.display()?.drained();
-    if (!this.#held) await this.#flow.room();
-    while (this.#barrier !== undefined) await this.#barrier;
+    for (;;) {
+      while (this.#barrier !== undefined) await this.#barrier;
+      const submitIfAdmitted = () =>
+        this.#barrier === undefined ? { sent: this.submit(event, viaViewer) } : undefined;
+      const step = this.#held
+        ? submitIfAdmitted()
+        : await this.#flow.pass(submitIfAdmitted, signal);
+      if (step !== undefined) return step.sent;
+    }
   }
 
   /**

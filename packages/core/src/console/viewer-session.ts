@@ -128,10 +128,10 @@ export class ViewerSession {
         this.#warnRefused(message.name);
         return;
       case 'input': {
-        await this.#options.path.ready();
         const own = message.event.kind === 'resize' || message.event.kind === 'clipboard';
-        this.#options.path.submit(
+        await this.#options.path.take(
           message.event,
+          this.#abort.signal,
           own ? () => void this.#display?.socket.write(message.bytes) : undefined,
         );
       }

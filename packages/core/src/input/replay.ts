@@ -111,6 +111,7 @@ class Replay {
     // One at a time: the guest has taken an input before the next one comes.
     this.#flow = new InputFlow({
       backlog: options.inputBacklog ?? (() => Promise.resolve(undefined)),
+      starvedMs: async () => (await options.guestProgress()).starvedMs,
       window: 1,
     });
     this.#pressed = new PressedInput(options.log, (...events) => {
@@ -145,12 +146,16 @@ class Replay {
   async #replayEvents(): Promise<void> {
     let previousMs = 0;
     for (const [index, { atMs, event, anchor }] of this.#log.events.entries()) {
-      if (anchor !== undefined || !this.#pressed.isReleased(event)) {
+      const isReleased = this.#pressed.isReleased(event);
+      if (anchor !== undefined || !isReleased) {
         await this.#pace({ index, atMs, gapMs: atMs - previousMs, event }, anchor);
-        await this.#flow.room(this.#options.signal);
         previousMs = atMs;
       }
-      this.#inject(index, event);
+      const inject = (): void => {
+        this.#inject(index, event);
+      };
+      if (isReleased) inject();
+      else await this.#flow.pass(inject, this.#options.signal);
       await this.#client.drained();
       this.#tell(atMs);
     }
