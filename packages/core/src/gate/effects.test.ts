@@ -8,13 +8,20 @@ import fc from 'fast-check';
 import { HeldKeys } from '../console/held-keys.js';
 import { keysym } from '../console/keysym.js';
 import type { InputEvent, InputLog } from '../input/index.js';
+import { parseMachine } from '../machine/index.js';
 
 import { readEffectRules } from './effect-rules.js';
 import { emptyLedger, type FlowLedger, type FlowRecord } from './flow-record.js';
 import { readLedger, writeLedger } from './ledger-file.js';
 import { CAUSALITY_MS, findEffects, markedEvents } from './marks.js';
+import { effectsOf } from './session-effects.js';
 import { effectPolicies, withhold } from './withhold.js';
 
+const machine = {
+  ...{ version: 1, hypervisor: 'qemu', accelerator: 'tcg', memoryMiB: 96 },
+  ...{ diskBytes: 1 << 20, clockBase: '2026-01-01T00:00:00', seed: 1 },
+  boot: { kind: 'firmware' },
+} as const;
 const header = { width: 80, height: 60, held: [], buttons: 0 };
 const key = (sym: number, down: boolean): InputEvent => ({ kind: 'key', keysym: sym, down });
 const pointer = (buttons: number): InputEvent => ({ kind: 'pointer', x: 1, y: 1, buttons });
@@ -119,6 +126,28 @@ describe('what is an effect, and which input led to it', () => {
     } finally {
       await rm(directory, { recursive: true });
     }
+  });
+});
+
+describe('a session without a list of what it sent', () => {
+  const effects = async (network: 'none' | 'user') =>
+    await effectsOf(
+      {
+        machine: () => Promise.resolve(parseMachine({ ...machine, network })),
+        secret: () => Promise.resolve(Buffer.alloc(32, 1)),
+      },
+      'vm',
+      { paths: { inputLog: join(tmpdir(), 'reprise-no-such-directory', 'input.log') } },
+      log,
+      [],
+    );
+
+  test('of a machine without a network sent nothing', async () => {
+    expect(await effects('none')).toBeUndefined();
+  });
+
+  test('of a machine with a network may have sent anything', async () => {
+    expect(await effects('user')).toMatchObject({ complete: false, effects: [] });
   });
 });
 

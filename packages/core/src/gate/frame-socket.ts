@@ -3,7 +3,10 @@ import { createServer, type Socket } from 'node:net';
 
 import { FrameReader, framed } from './frame-reader.js';
 
-/** A unix socket where one QEMU process delivers frames. */
+/**
+ * A unix socket where one QEMU process delivers frames. To be disposed of when that process has ended: what it
+ * delivered last is still read then.
+ */
 export interface FrameSocket extends AsyncDisposable {
   /** Whether somebody delivers at present. */
   readonly connected: boolean;
@@ -19,6 +22,8 @@ export interface FrameSocketOptions {
   readonly onLost: (error: Error | undefined) => void;
 }
 
+/** How long a peer that should have ended may keep its end open. */
+const LAST_FRAMES_MS = 2000;
 /** What may wait to be sent. */
 const MAX_WAITING_BYTES = 256 * 1024;
 
@@ -58,9 +63,11 @@ export async function listenForFrames(options: FrameSocketOptions): Promise<Fram
     },
     [Symbol.asyncDispose]: async () => {
       closing = true;
+      // Settles when the peer has closed as well: at the end of what it sent.
       const closed = new Promise((resolve) => server.close(resolve));
-      peer?.destroy();
+      const timer = setTimeout(() => peer?.destroy(), LAST_FRAMES_MS);
       await closed;
+      clearTimeout(timer);
     },
   };
 }

@@ -26,7 +26,7 @@ export async function writeLedger(
   await writeFile(path, sealBlob(secret, PURPOSE, Buffer.from(text)), { mode: 0o600 });
 }
 
-/** Undefined where none was written: the machine has no network. Throws INPUT_LOG_TAMPERED, STORE_CORRUPT. */
+/** Undefined where there is none: the machine has no network, or the file was lost. Throws INPUT_LOG_TAMPERED, STORE_CORRUPT. */
 export async function readLedger(
   path: string,
   secret: Uint8Array,

@@ -4,7 +4,7 @@ import type { InputLog } from '../input/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
 import { readEffectRules, type EffectRule } from './effect-rules.js';
-import type { FlowLedger } from './flow-record.js';
+import { emptyLedger, type FlowLedger } from './flow-record.js';
 import { ledgerPath, readLedger } from './ledger-file.js';
 import { findEffects, type Effect } from './marks.js';
 
@@ -25,16 +25,23 @@ export async function rulesOf(store: SnapshotStore): Promise<readonly EffectRule
   return await readEffectRules(effectRulesPath(store.home));
 }
 
+/** Of a VM with a network: anything may have been sent. */
+const lostLedger: FlowLedger = {
+  ...emptyLedger,
+  gaps: ['the list of what the session sent is not there any more'],
+};
+
 /** Undefined for a session of a VM without a network. */
 export async function effectsOf(
-  store: SnapshotStore,
+  store: Pick<SnapshotStore, 'machine' | 'secret'>,
   vm: string,
-  snapshot: Snapshot,
+  { paths }: { readonly paths: Pick<Snapshot['paths'], 'inputLog'> },
   log: InputLog,
   rules: readonly EffectRule[],
 ): Promise<SessionEffects | undefined> {
-  const ledger = await readLedger(ledgerPath(snapshot.paths.inputLog), await store.secret(vm));
-  if (ledger === undefined) return undefined;
+  const kept = await readLedger(ledgerPath(paths.inputLog), await store.secret(vm));
+  if (kept === undefined && (await store.machine(vm)).network === 'none') return undefined;
+  const ledger = kept ?? lostLedger;
   return {
     ledger,
     effects: findEffects(ledger, log, rules),
