@@ -5,7 +5,7 @@ import { readRecord, syncDirectory, temporaryPath } from '../lease/durable-file.
 import type { Lease } from '../lease/index.js';
 import { machineDigest, type Machine } from '../machine/index.js';
 import { consolidate } from './consolidate.js';
-import { withVm, type StoreContext } from './context.js';
+import type { StoreContext } from './context.js';
 import { collectGarbage } from './garbage.js';
 import { settleHead } from './heads.js';
 import { adoptVm, createVm, findBootFile, putBootFile } from './import-vm.js';
@@ -24,6 +24,7 @@ import { occupiedBytes } from './space.js';
 import type * as api from './store.js';
 import { listDirectory } from './sweep.js';
 import { verifySnapshot } from './verify.js';
+import { withVm } from './vm-lock.js';
 import {
   commitWorkingCopy,
   createWorkingCopy,

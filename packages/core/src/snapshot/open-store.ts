@@ -6,7 +6,7 @@ import { RepriseError } from '../errors.js';
 import { isErrno, readRecord, syncDirectory, writeRecord } from '../lease/durable-file.js';
 import { ExclusiveLock, FileLease } from '../lease/index.js';
 import { recoverCommit } from './commit.js';
-import { VM_LOCK, type StoreContext } from './context.js';
+import type { StoreContext } from './context.js';
 import { EmbeddedStore } from './embedded-store.js';
 import { listDirectory, sweepTemporaries } from './sweep.js';
 import { StoreLayout } from './layout.js';
@@ -15,6 +15,7 @@ import type { DigestTree, DiskLayers } from './ports.js';
 import { hostRecordSchema, STORE_VERSION, storeRecordSchema, vmName } from './records.js';
 import type { SnapshotStore } from './store.js';
 import { exists } from './vm-files.js';
+import { VM_LOCK } from './vm-lock.js';
 
 export interface OpenStoreOptions {
   readonly home: string;
