@@ -15,6 +15,8 @@ export interface ExtractedPackages {
   readonly root: string;
   /** `name=version` of each, sorted. */
   readonly versions: readonly string[];
+  /** Where the archives of `carried` packages are, by package name. */
+  readonly carried: ReadonlyMap<string, string>;
 }
 
 export interface PackageSet {
@@ -22,6 +24,10 @@ export interface PackageSet {
   readonly packages: readonly string[];
   /** /bin, /sbin and /lib as links into /usr, as an installed Debian has them. */
   readonly mergedUsr: boolean;
+  /** Downloaded as they are and not extracted, for somebody in the guest to install. */
+  readonly carried?: readonly string[];
+  /** Leave dpkg's own record of what is installed, so that dpkg works in the guest. */
+  readonly database?: boolean;
 }
 
 /**
@@ -53,6 +59,10 @@ export async function extractPackages(
       ...(await proxyOptions(o.signal)),
       ...(set.mergedUsr ? [`--setup-hook=${MERGE_USR}`] : []),
       `--extract-hook=ls "$1/var/cache/apt/archives" > "$1/../archives"`,
+      ...(set.database === true ? [`--extract-hook=${WRITE_DATABASE}`] : []),
+      ...(set.carried === undefined
+        ? []
+        : [`--extract-hook=${downloadTo('carried', set.carried)}`]),
       ...set.packages.map((name) => `--include=${name}`),
       DEBIAN_SUITE,
       root,
@@ -69,7 +79,27 @@ export async function extractPackages(
     },
   );
   const archives = await readFile(join(workDirectory, 'archives'), 'utf8');
-  return { root, versions: archives.split('\n').flatMap(packageVersion) };
+  const carried = await archivesIn(join(workDirectory, 'carried'), set.carried ?? []);
+  return { root, versions: archives.split('\n').flatMap(packageVersion), carried };
+}
+
+async function archivesIn(
+  directory: string,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (names.length === 0) return new Map();
+  const files = await readdir(directory);
+  return new Map(
+    names.map((name) => {
+      const file = files.find((candidate) => candidate.startsWith(`${name}_`));
+      if (file !== undefined) return [name, join(directory, file)];
+      throw new GuestError(
+        'GUEST_PACKAGE_INVALID',
+        `apt downloaded no archive of ${name}. Correct the list of carried packages in the guest's recipe.`,
+        { name, files },
+      );
+    }),
+  );
 }
 
 /** `name_1%3a2.0_amd64.deb` → `name=1:2.0` */
@@ -94,6 +124,32 @@ export async function kernelRelease(root: string): Promise<string> {
 
 const MERGE_USR =
   'for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d" && ln -s "usr/$d" "$1/$d"; done';
+
+/** Asks the same apt, with the same signatures, for archives beside the root. */
+function downloadTo(directory: string, names: readonly string[]): string {
+  return (
+    `mkdir -p "$1/../${directory}" && cd "$1/../${directory}" && ` +
+    `APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download ${names.join(' ')}`
+  );
+}
+
+/**
+ * What dpkg would have written had it installed the packages itself, whose scripts are not run here: a paragraph
+ * and a list of files for each. Without them nothing could be installed whose dependencies are there.
+ */
+const WRITE_DATABASE = String.raw`set -eu
+database="$1/var/lib/dpkg"
+mkdir -p "$database/info" "$database/updates" "$database/triggers" "$database/alternatives" "$database/parts"
+: > "$database/status"
+: > "$database/available"
+for archive in "$1"/var/cache/apt/archives/*.deb; do
+  dpkg-deb --field "$archive" | sed '/^Package:/a Status: install ok installed' >> "$database/status"
+  echo >> "$database/status"
+  name=$(dpkg-deb --field "$archive" Package)
+  if [ "$(dpkg-deb --field "$archive" Multi-Arch)" = same ]; then name="$name:amd64"; fi
+  dpkg-deb --fsys-tarfile "$archive" | tar --list |
+    sed 's|^\./|/|; s|/$||; s|^$|/.|' > "$database/info/$name.list"
+done`;
 
 /** The argument that names other mirrors than mmdebstrap's own; none by default. */
 async function writeSources(workDirectory: string): Promise<string[]> {

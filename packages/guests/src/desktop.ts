@@ -1,22 +1,37 @@
-import { chmod, mkdir, readFile, rename, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runCommand } from './command.js';
 import { GuestError } from './errors.js';
 import { copyRecipeFiles, writeGuestFile } from './recipe-files.js';
 import { recipeFiles, type GuestRecipe } from './recipe.js';
+import { samplePages } from './sample-pages.js';
 import { sampleProject } from './sample-project.js';
 
 const USER_ID = 1000;
 const HOME = 'home/user';
 
+/** Lies in the home directory, to be installed with `doas dpkg -i figlet.deb`. */
+const CARRIED = 'figlet';
+
 /**
  * A Debian with X at 800×600, openbox, a terminal and a text editor, a C compiler and Xnee, all open to an
- * ordinary user after boot. A few shell scripts start it in place of systemd, so that nothing runs in the
+ * ordinary user after boot; a browser with pages to read, a paint program, and a package to install. With a network
+ * card it has QEMU's user network. A few shell scripts start it in place of systemd, so that nothing runs in the
  * background and an idle guest leaves its disk alone.
  */
 export const desktop: GuestRecipe = {
   name: 'desktop',
-  revision: 1,
+  revision: 2,
   memoryMiB: 512,
   append: [
     'console=ttyS0',
@@ -33,12 +48,15 @@ export const desktop: GuestRecipe = {
       ...['xserver-xorg-core', 'xserver-xorg-input-evdev', 'x11-xserver-utils', 'x11-utils'],
       ...['openbox', 'l3afpad', 'xterm', 'cnee', 'fonts-dejavu-core', 'librsvg2-common'],
       ...['gcc', 'libc6-dev', 'make', 'vim-tiny', 'less', 'procps', 'libglib2.0-bin'],
+      ...['netsurf-gtk', 'mtpaint', 'opendoas'],
     ],
     mergedUsr: true,
+    carried: [CARRIED],
+    database: true,
   },
   modules: [
     ...['virtio_pci', 'virtio_blk', 'crc32c_generic', 'ext4'],
-    ...['virtio_balloon', 'virtio_input', 'evdev', 'bochs'],
+    ...['virtio_balloon', 'virtio_input', 'evdev', 'bochs', 'virtio_net'],
   ],
   disk: {
     label: 'desktop',
@@ -47,7 +65,7 @@ export const desktop: GuestRecipe = {
     home: { directory: HOME, uid: USER_ID },
   },
   files: recipeFiles('desktop'),
-  async layOutDisk(packages, tree, signal) {
+  async layOutDisk({ packages, carried, tree, signal }) {
     await rmdir(tree);
     await rename(packages, tree);
     for (const path of UNUSED) await rm(join(tree, path), { recursive: true, force: true });
@@ -59,12 +77,17 @@ export const desktop: GuestRecipe = {
     await copyRecipeFiles(join(this.files, 'root'), tree);
     await packSampleProject(join(tree, HOME, 'mill.tar.gz'), dirname(tree), signal);
     await chmod(join(tree, HOME, 'mill.tar.gz'), 0o644);
+    await writePages(join(tree, HOME, 'pages'));
+    for (const [name, archive] of carried) {
+      await copyFile(archive, join(tree, HOME, `${name}.deb`));
+      await chmod(join(tree, HOME, `${name}.deb`), 0o644);
+    }
     await chmod(join(tree, 'tmp'), 0o1777);
   },
   install: true,
 };
 
-/** Left out of the image: what only a package manager, a reader of manuals or a 3D program would miss. */
+/** Left out of the image: what only apt, a reader of manuals or a 3D program would miss. */
 const UNUSED = [
   'boot',
   // The initrd has loaded every driver there is a use for.
@@ -72,7 +95,7 @@ const UNUSED = [
   'usr/lib/x86_64-linux-gnu/dri',
   'usr/lib/x86_64-linux-gnu/libLLVM-15.so.1',
   ...['doc', 'info', 'lintian', 'locale', 'man'].map((name) => `usr/share/${name}`),
-  ...['apt', 'dpkg'].map((name) => `var/lib/${name}`),
+  'var/lib/apt',
   'var/cache/apt',
 ];
 
@@ -83,6 +106,8 @@ const ALTERNATIVES = {
   editor: 'vim.tiny',
   pager: 'less',
   vi: 'vim.tiny',
+  wget: 'busybox',
+  'x-www-browser': 'netsurf-gtk',
   'x-terminal-emulator': 'xterm',
   'x-window-manager': 'openbox',
 } as const;
@@ -119,6 +144,14 @@ async function placeWindows(rc: string): Promise<void> {
     rc,
     text.slice(0, end) + rule('L3afpad', 4, 270) + rule('XTerm', 306, 260) + text.slice(end),
   );
+}
+
+async function writePages(directory: string): Promise<void> {
+  await mkdir(directory, { mode: 0o755 });
+  for (const [name, content] of samplePages()) {
+    await writeFile(join(directory, name), content);
+    await chmod(join(directory, name), 0o644);
+  }
 }
 
 async function packSampleProject(

@@ -56,7 +56,7 @@ export async function buildGuest(
   await mkdir(work);
 
   onProgress(`fetching Debian ${DEBIAN_SUITE} packages: ${recipe.packages.packages.join(' ')}`);
-  const { root, versions } = await extractPackages(recipe.packages, work, o);
+  const { root, versions, carried } = await extractPackages(recipe.packages, work, o);
   const kernel = await kernelRelease(root);
 
   onProgress(`making the initrd for Linux ${kernel}`);
@@ -74,7 +74,7 @@ export async function buildGuest(
   onProgress(`making the disk (${recipe.disk.sizeBytes / 1024 / 1024} MiB, sparse)`);
   const tree = join(work, 'disk');
   await mkdir(tree);
-  await recipe.layOutDisk(root, tree, signal);
+  await recipe.layOutDisk({ packages: root, carried, tree, signal });
   await chmod(tree, 0o755);
   throwIfCancelled(signal);
   await makeExt4Image(tree, at('disk.raw'), recipe.disk, signal);

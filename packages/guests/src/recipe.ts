@@ -31,10 +31,20 @@ export interface GuestRecipe {
   readonly disk: Ext4Layout;
   /** The recipe's own files: `initrd/` goes into the initramfs, the rest is `layOutDisk`'s. */
   readonly files: string;
-  /** Fills the empty directory `tree` with what the disk shall hold; may move files out of `packages`. */
-  layOutDisk(packages: string, tree: string, signal?: AbortSignal): Promise<void>;
+  /** Fills the empty directory `tree` with what the disk shall hold. */
+  layOutDisk(materials: DiskMaterials): Promise<void>;
   /** Boot the guest once, with `reprise.install` on its command line, to run its install steps. */
   readonly install: boolean;
+}
+
+/** What a disk is laid out from. */
+export interface DiskMaterials {
+  /** The root of the extracted packages; its files may be moved. */
+  readonly packages: string;
+  /** The archives of packages that are carried as they are, by package name. */
+  readonly carried: ReadonlyMap<string, string>;
+  readonly tree: string;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The directory of a recipe's own files; the same from `src` and from `dist`. */

@@ -26,7 +26,7 @@ export const tiny: GuestRecipe = {
     sizeBytes: 64 * 1024 * 1024,
   },
   files: recipeFiles('tiny'),
-  async layOutDisk(_packages, tree) {
+  async layOutDisk({ tree }) {
     await copyRecipeFiles(join(this.files, 'home'), tree);
   },
   install: false,

@@ -44,7 +44,7 @@ export const xenHost: GuestRecipe = {
     sizeBytes: 1024 * 1024 * 1024,
   },
   files: recipeFiles('xen-host'),
-  async layOutDisk(packages, tree) {
+  async layOutDisk({ packages, tree }) {
     const release = await kernelRelease(packages);
     const vmlinux = await extractVmlinux(
       await readFile(join(packages, 'boot', `vmlinuz-${release}`)),
