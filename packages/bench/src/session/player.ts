@@ -79,6 +79,15 @@ class Hands {
           await this.#pause(KEY_HELD_MS * 2);
         }
         break;
+      case 'drag':
+        for (const [i, [x, y]] of step.along.entries()) {
+          await this.#moveTo(x, y, i === 0 ? 0 : 1);
+          if (i === 0) this.#viewer.pointer(x, y, 1);
+          await this.#pause(KEY_HELD_MS);
+        }
+        this.#viewer.pointer(this.#x, this.#y, 0);
+        await this.#pause(BETWEEN_KEYS_MS);
+        break;
       case 'think':
         await this.#pause(step.seconds * 1000);
         break;
@@ -117,13 +126,13 @@ class Hands {
     await this.#pause(BETWEEN_KEYS_MS);
   }
 
-  async #moveTo(x: number, y: number): Promise<void> {
+  async #moveTo(x: number, y: number, buttons = 0): Promise<void> {
     const steps = 12;
     const [fromX, fromY] = [this.#x, this.#y];
     for (let i = 1; i <= steps; i++) {
       this.#x = Math.round(fromX + ((x - fromX) * i) / steps);
       this.#y = Math.round(fromY + ((y - fromY) * i) / steps);
-      this.#viewer.pointer(this.#x, this.#y, 0);
+      this.#viewer.pointer(this.#x, this.#y, buttons);
       await sleep(POINTER_STEP_MS, undefined, this.#wait);
     }
   }

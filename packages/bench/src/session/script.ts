@@ -14,6 +14,8 @@ export type Step =
   | { readonly kind: 'key'; readonly key: KeyName | Letter; readonly with?: readonly KeyName[] }
   /** Moves the pointer there and presses the first button. */
   | { readonly kind: 'click'; readonly x: number; readonly y: number; readonly times?: number }
+  /** Presses the first button at the first place, moves along the places, and lets go at the last. */
+  | { readonly kind: 'drag'; readonly along: readonly (readonly [x: number, y: number])[] }
   /** Reads, thinks, waits for the machine: about this long. */
   | { readonly kind: 'think'; readonly seconds: number }
   /** Waits until the screen has been still, as a person waits for a command; then goes on. */
@@ -36,6 +38,10 @@ export const key = (name: KeyName | Letter, ...modifiers: readonly KeyName[]): S
   with: modifiers,
 });
 export const click = (x: number, y: number, times = 1): Step => ({ kind: 'click', x, y, times });
+export const drag = (...along: readonly (readonly [number, number])[]): Step => ({
+  kind: 'drag',
+  along,
+});
 export const think = (seconds: number): Step => ({ kind: 'think', seconds });
 export const settle = (atMostSeconds = 30, stillSeconds = 1.2): Step => ({
   kind: 'settle',
