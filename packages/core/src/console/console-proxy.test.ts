@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { RepriseError } from '../errors.js';
-import type { InputEvent, InputSink, SessionEnd, TimedInput } from '../input/input-event.js';
+import type { InputEvent, InputSink } from '../input/input-event.js';
 import { decodeLog } from '../input/record-reader.js';
 import { encodeLogHeader, RecordWriter } from '../input/record-writer.js';
+import { Tape } from '../input/testing/tape.js';
 
 import { ByteReader } from './byte-reader.js';
 import { encodeInput } from './client-messages.js';
@@ -19,24 +20,6 @@ import { clientHandshake } from './rfb-handshake.js';
 import { encodeSetEncodings, encoding } from './rfb-protocol.js';
 import { RfbClient } from './rfb-client.js';
 import { RecordingDisplay } from './testing/recording-display.js';
-
-class Tape implements InputSink {
-  readonly inputs: TimedInput[] = [];
-  end: SessionEnd | undefined;
-
-  get events(): InputEvent[] {
-    return this.inputs.map(({ event }) => event);
-  }
-
-  record(input: TimedInput): void {
-    this.inputs.push(input);
-  }
-
-  finish(end: SessionEnd): Promise<void> {
-    this.end = end;
-    return Promise.resolve();
-  }
-}
 
 let directory: string;
 let path: string;
@@ -144,7 +127,7 @@ describe('the console proxy', () => {
     let taken = 0;
     let most = 0;
     const inputBacklog = async (): Promise<number> => {
-      const left = 4 * tape.inputs.length - taken;
+      const left = 2 * tape.inputs.length - taken;
       most = Math.max(most, left);
       taken += Math.min(left, 30);
       // The answer is about the time of the question.

@@ -11,7 +11,7 @@ export interface InputFlowOptions {
   /** For how long the guest's CPUs waited for one of the host so far, ms; that does not try the patience. Absent: nobody can tell. */
   readonly starvedMs?: (() => Promise<number | undefined>) | undefined;
   /**
-   * Inputs that may be on their way at once, where the guest tells. A key is two device events, a tap four, a click
+   * Inputs that may be on their way at once, where the guest tells. A key is two device events, with its release four, a click
    * with a motion five, and a device of QEMU holds 64.
    */
   readonly window: number;
@@ -51,7 +51,7 @@ export class InputFlow {
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
   }
 
-  /** One input was handed to the display. */
+  /** One input was handed to the display; a press counts for its release too. */
   sent(): void {
     this.#sent++;
     this.#sentAtMs = performance.now();

@@ -2,7 +2,7 @@ import { describeError, RepriseError } from '../errors.js';
 import type { InputEvent } from '../input/input-event.js';
 import { keyNumber } from '../virtual-time/key-number.js';
 
-import { HeldKeys, releaseOf } from './held-keys.js';
+import { HeldKeys, heldKey, releaseOf } from './held-keys.js';
 import { type InputBacklog, InputFlow } from './input-flow.js';
 import type { InputInjector } from './input-injector.js';
 import type { InputRecorder } from './input-recorder.js';
@@ -61,6 +61,8 @@ export class InputPath {
     await this.#options.display()?.drained();
     for (;;) {
       while (this.#barrier !== undefined) await this.#barrier;
+      // Never held up, or the guest would repeat a key that was only tapped. There is room: its press waited for that of both.
+      if (this.#lifts(event)) return this.submit(event);
       const submitIfAdmitted = () =>
         this.#barrier === undefined ? { sent: this.submit(event, viaViewer) } : undefined;
       const step = this.#held
@@ -83,11 +85,12 @@ export class InputPath {
     this.#screen = { width: display.width, height: display.height };
     if (this.#options.injector !== undefined) return this.#inject(this.#options.injector, event);
     if (isUntypable(event)) this.#warnUntypable();
+    const lifts = this.#lifts(event);
     this.#record(event, display);
     this.#note(event);
     if (viaViewer === undefined) {
       display.send(event);
-      this.#flow.sent();
+      if (!lifts) this.#flow.sent();
     } else {
       viaViewer();
     }
@@ -116,6 +119,11 @@ export class InputPath {
       this.#onTheirWay--;
     });
     return true;
+  }
+
+  #lifts(event: InputEvent): boolean {
+    const isKey = event.kind === 'key' || event.kind === 'extended-key';
+    return isKey && !event.down && this.#keys.has(heldKey(event));
   }
 
   #note(event: InputEvent): void {

@@ -11,33 +11,11 @@ import { NetworkedGuest } from '../gate/testing/networked-guest.js';
 import type { PoweredVm } from '../supervisor/index.js';
 
 import { ByEvidence } from './by-evidence.js';
-import type { InputLog, InputSink, SessionEnd, TimedInput } from './input-event.js';
 import { packInputLog, unpackInputLog } from './packed-log.js';
 import { replayInput } from './replay.js';
+import { Tape } from './testing/tape.js';
 
 const SAID_TIMEOUT_MS = 120_000;
-
-class Tape implements InputSink {
-  readonly inputs: TimedInput[] = [];
-  end: SessionEnd | undefined;
-
-  record(input: TimedInput): void {
-    this.inputs.push(input);
-  }
-
-  finish(end: SessionEnd): Promise<void> {
-    this.end = end;
-    return Promise.resolve();
-  }
-
-  log(): InputLog {
-    return {
-      header: { width: 720, height: 400, held: [], buttons: 0 },
-      events: this.inputs,
-      ...(this.end === undefined ? {} : { end: this.end }),
-    };
-  }
-}
 
 /** What the guest's user wrote, as its serial port tells. */
 async function written(serialLog: string): Promise<string> {
@@ -136,7 +114,7 @@ describe('a session of several viewers', () => {
       expect(await written(serialLog)).toBe(`${TYPED.join('')}\n`);
     });
     const log = unpackInputLog(packInputLog(tape.log()));
-    expect(log.events.map(({ event }) => event)).toEqual(tape.inputs.map(({ event }) => event));
+    expect(log.events.map(({ event }) => event)).toEqual(tape.events);
     const held = new HeldKeys();
     let buttons = 0;
     for (const { event } of log.events) {

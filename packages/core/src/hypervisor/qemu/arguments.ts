@@ -79,7 +79,9 @@ function displayArguments({ machine }: StartOptions, sockets: QemuSockets): stri
     ...['-display', 'none'],
     // Keys go in as they come. By default QEMU queues each for 10 ms, and drops what its queue does not hold; here
     // whoever sends them waits for the guest instead.
-    ...['-vnc', `unix:${escapeComma(sockets.display)},key-delay-ms=0`],
+    // Nor does it press Caps Lock or Num Lock where a keysym does not fit what it believes of them: it believes nothing at its
+    // start, so that a replay of joined sessions in one QEMU would press them at other places than the recording did in several.
+    ...['-vnc', `unix:${escapeComma(sockets.display)},key-delay-ms=0,lock-key-sync=off`],
     ...[
       '-device',
       `VGA,vgamem_mb=${String(displayMemoryMiB(width, height))},xres=${String(width)},yres=${String(height)}`,
