@@ -61,6 +61,16 @@ export interface EncoderSettings {
 }
 
 /** The addon. All but the blob functions block: they are called on worker threads. */
+/** A message of questions, read: a cut fingerprint each, under `mask`. */
+export interface ReadQuestions {
+  /** One a question; empty when they are about any place. */
+  readonly places: BigUint64Array;
+  /** One byte a question that the first round left open; empty in the first. */
+  readonly selected: Uint8Array;
+  readonly cuts: BigUint64Array;
+  readonly mask: bigint;
+}
+
 export interface NativeAddon {
   describeFile(path: string): { sizeBytes: bigint; extents: BigUint64Array };
   comparePages(a: Image, b: Image, firstPage: number, pages: number): PageRuns;
@@ -120,15 +130,20 @@ export interface NativeAddon {
     fingerprints: BigUint64Array,
     bits: number,
   ): Uint8Array;
-  readQuestions(
-    key: FingerprintKey,
-    questions: Uint8Array,
-  ): { count: number; pages: BigUint64Array; selected: Uint8Array };
+  /** `limits`: pages of RAM and of the disk; in the second round also how many questions the first left open. */
+  readQuestions(key: FingerprintKey, questions: Uint8Array, limits: BigUint64Array): ReadQuestions;
   /** `[question, location, fingerprint, …]` */
-  matchAtPlaces(key: FingerprintKey, questions: Uint8Array, replay: State): BigUint64Array;
+  matchAtPlaces(
+    key: FingerprintKey,
+    places: BigUint64Array,
+    cuts: BigUint64Array,
+    mask: bigint,
+    replay: State,
+  ): BigUint64Array;
   matchAnywhere(
     key: FingerprintKey,
-    questions: Uint8Array,
+    cuts: BigUint64Array,
+    mask: bigint,
     image: Image,
     pages: BigUint64Array,
   ): BigUint64Array;

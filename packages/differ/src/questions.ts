@@ -1,6 +1,5 @@
-import { DifferError } from './errors.js';
 import { pageCount, type State } from './image.js';
-import type { FingerprintKey } from './native.js';
+import type { FingerprintKey, ReadQuestions } from './native.js';
 import { PAGES_PER_BATCH, type ChangedPages, type OperationOptions } from './operation.js';
 import { expandRuns } from './page-runs.js';
 import type { WorkerPool } from './worker-pool.js';
@@ -22,6 +21,8 @@ export const NOT_KNOWN = 0xffff_ffff_ffff_ffffn;
  * others of its check with it. Wider costs more than that.
  */
 export const PLACE_BITS = 12;
+/** kSampleSize in native/core/questions.h. */
+const SAMPLE_SIZE = 64;
 // One in four exchanges may have a match by chance that a check has to catch.
 const SPARE_BITS = 2;
 // How many pages a replay may have changed for each that the session changed.
@@ -49,79 +50,138 @@ export async function answerQuestions(
   key: FingerprintKey,
   o: AnswerOptions,
 ): Promise<Answers> {
-  const { questions, replay } = o;
-  const { count, selected } = await pool.kernel('readQuestions', key, questions);
-  const isAboutPlaces = selected.length === 0;
-  const locations = new BigUint64Array(count).fill(NOT_KNOWN);
-  const fingerprints = new BigUint64Array(count);
-  const take = (matches: BigUint64Array): void => {
+  const { replay, earlier } = o;
+  const open = earlier?.locations.filter((at) => at === NOT_KNOWN).length;
+  const limits = [
+    pageCount(replay.ram),
+    pageCount(replay.disk),
+    ...(open === undefined ? [] : [open]),
+  ];
+  const questions = await pool.kernel(
+    'readQuestions',
+    key,
+    o.questions,
+    BigUint64Array.from(limits, BigInt),
+  );
+  const locations = new BigUint64Array(questions.cuts.length).fill(NOT_KNOWN);
+  const fingerprints = new BigUint64Array(locations.length);
+  const take = (matches: BigUint64Array, firstQuestion = 0): void => {
     for (let i = 0; i + 2 < matches.length; i += 3) {
-      const question = Number(matches[i]);
+      const question = Number(matches[i]) + firstQuestion;
       if (locations[question] !== NOT_KNOWN) continue;
       locations[question] = matches[i + 1] ?? NOT_KNOWN;
       fingerprints[question] = matches[i + 2] ?? 0n;
     }
   };
-  if (isAboutPlaces) take(await pool.kernel('matchAtPlaces', key, questions, replay));
-  else for (const matches of await lookEverywhere(pool, key, o)) take(matches);
+  if (earlier === undefined) await lookAtPlaces(pool, key, o, questions, take);
+  else await lookEverywhere(pool, key, o, questions, take);
   const known = Uint8Array.from(locations, (location) => (location === NOT_KNOWN ? 0 : 1));
-  const sample = isAboutPlaces ? await sampleOf(pool, key, o, locations) : new BigUint64Array(0);
+  const sample =
+    earlier === undefined ? await sampleOf(pool, key, o, locations) : new BigUint64Array(0);
   const found = fingerprints.filter((_, i) => known[i] === 1);
   const bits = await pool.kernel('encodeAnswers', known, found, sample);
-  const all = isAboutPlaces ? locations : joinRounds(o.earlier?.locations, locations, selected);
+  const all =
+    earlier === undefined
+      ? locations
+      : joinRounds(earlier.locations, locations, questions.selected);
   return { bits, known: all.filter((at) => at !== NOT_KNOWN).length, locations: all };
+}
+
+/** Takes matches `[question, location, fingerprint, …]`, the questions numbered from `firstQuestion`. */
+type Take = (matches: BigUint64Array, firstQuestion?: number) => void;
+
+async function lookAtPlaces(
+  pool: WorkerPool,
+  key: FingerprintKey,
+  { replay, signal }: AnswerOptions,
+  { places, cuts, mask }: ReadQuestions,
+  take: Take,
+): Promise<void> {
+  await pool.ranges(
+    places.length,
+    PAGES_PER_BATCH,
+    async (first, size) => {
+      const [some, theirs] = [places, cuts].map((words) => words.slice(first, first + size));
+      if (some === undefined || theirs === undefined) return;
+      take(await pool.kernel('matchAtPlaces', key, some, theirs, mask, replay), first);
+    },
+    { signal },
+  );
 }
 
 async function lookEverywhere(
   pool: WorkerPool,
   key: FingerprintKey,
-  o: AnswerOptions,
-): Promise<BigUint64Array[]> {
-  const out: BigUint64Array[] = [];
+  { replay, changed, signal }: AnswerOptions,
+  { cuts, mask }: ReadQuestions,
+  take: Take,
+): Promise<void> {
   for (const space of ['ram', 'disk'] as const) {
-    const image = o.replay[space];
-    const pages = expandRuns(space, o.changed[space], pageCount(image));
+    const image = replay[space];
+    const pages = expandRuns(space, changed[space], pageCount(image));
     const parts = await pool.ranges(
       pages.length,
       PAGES_PER_BATCH,
       (first, size) =>
-        pool.kernel('matchAnywhere', key, o.questions, image, pages.slice(first, first + size)),
-      { signal: o.signal },
+        pool.kernel('matchAnywhere', key, cuts, mask, image, pages.slice(first, first + size)),
+      { signal },
     );
-    out.push(...parts);
+    for (const matches of parts) take(matches);
   }
-  return out;
 }
 
-/** A sample of what the replay holds beyond the answers. */
+/**
+ * A sample of what the replay holds beyond the answers: the smallest fingerprints of each batch, then of all, so that
+ * memory does not grow with what the replay changed.
+ */
 async function sampleOf(
   pool: WorkerPool,
   key: FingerprintKey,
-  { replay, changed }: AnswerOptions,
+  { replay, changed, signal }: AnswerOptions,
   locations: BigUint64Array,
 ): Promise<BigUint64Array> {
-  const told = new Set(locations);
-  const others = (['ram', 'disk'] as const).flatMap((space) =>
-    Array.from(expandRuns(space, changed[space], pageCount(replay[space]))),
-  );
-  const pages = BigUint64Array.from(others.filter((page) => !told.has(page)));
-  return await pool.kernel('sampleFingerprints', key, replay, pages);
+  const told = locations.filter((at) => at !== NOT_KNOWN).sort();
+  let smallest = new BigUint64Array(0);
+  for (const space of ['ram', 'disk'] as const) {
+    const pages = expandRuns(space, changed[space], pageCount(replay[space]));
+    await pool.ranges(
+      pages.length,
+      PAGES_PER_BATCH,
+      async (first, size) => {
+        const others = withoutAny(pages.subarray(first, first + size), told);
+        const drawn = await pool.kernel('sampleFingerprints', key, replay, others);
+        smallest = mergeSmallest(smallest, drawn);
+      },
+      { signal },
+    );
+  }
+  return smallest;
+}
+
+/** The words that `excluded` (ascending) does not hold. */
+function withoutAny(words: BigUint64Array, excluded: BigUint64Array): BigUint64Array {
+  return words.filter((word) => {
+    let low = 0;
+    for (let high = excluded.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if ((excluded[middle] ?? 0n) < word) low = middle + 1;
+      else high = middle;
+    }
+    return excluded[low] !== word;
+  });
+}
+
+function mergeSmallest(a: BigUint64Array, b: BigUint64Array): BigUint64Array<ArrayBuffer> {
+  const distinct = BigUint64Array.from(new Set([...a, ...b]));
+  return distinct.sort().slice(0, SAMPLE_SIZE);
 }
 
 /** The second round is about some of the questions that the first left open, in order. */
 function joinRounds(
-  first: BigUint64Array | undefined,
+  first: BigUint64Array,
   second: BigUint64Array,
   selected: Uint8Array,
 ): BigUint64Array {
-  const open = first?.filter((at) => at === NOT_KNOWN).length;
-  if (first === undefined || open !== selected.length) {
-    throw new DifferError(
-      'QUESTIONS_MISMATCH',
-      'The second round of questions does not fit what the first left open. Start the migration again.',
-      { context: { open, selected: selected.length } },
-    );
-  }
   let nextOpen = 0;
   let nextAsked = 0;
   return first.map((at) => {

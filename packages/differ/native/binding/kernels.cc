@@ -207,14 +207,20 @@ Napi::Value encodeQuestionsCall(Info info) {
                                    static_cast<unsigned>(toUint64(info[4])), *fingerprinter));
 }
 
-// readQuestions(key, questions) -> {count, pages, selected}
+// readQuestions(key, questions, [RAM pages, disk pages] or [RAM pages, disk pages, open]) ->
+// {places, selected, cuts, mask}
 Napi::Value readQuestionsCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
-  const Questions questions(toBytes(info[1]), *fingerprinter);
+  const auto known = toWords(info[2]);
+  if (known.size() < 2) throw Fault("ARGUMENT_INVALID", "Say how many pages the state has.");
+  QuestionLimits limits{{known[0], known[1]}, std::nullopt};
+  if (known.size() > 2) limits.open = known[2];
+  const Questions questions(toBytes(info[1]), *fingerprinter, limits);
   auto out = Napi::Object::New(info.Env());
-  out.Set("count", Napi::Number::New(info.Env(), static_cast<double>(questions.count())));
-  out.Set("pages", fromWords(info.Env(), questions.pages()));
+  out.Set("places", fromWords(info.Env(), questions.pages()));
   out.Set("selected", fromBytes(info.Env(), questions.selected()));
+  out.Set("cuts", fromWords(info.Env(), questions.cuts()));
+  out.Set("mask", Napi::BigInt::New(info.Env(), questions.mask()));
   return out;
 }
 
@@ -226,20 +232,21 @@ Napi::Value fromMatches(Napi::Env env, const std::vector<Match>& matches) {
   return fromWords(env, words);
 }
 
-// matchAtPlaces(key, questions, replay) -> [question, location, fingerprint, …]
+// matchAtPlaces(key, places, cuts, mask, replay) -> [question, location, fingerprint, …]
 Napi::Value matchAtPlacesCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
-  const Questions questions(toBytes(info[1]), *fingerprinter);
-  const OpenState replay(info[2]);
-  return fromMatches(info.Env(), matchAtPlaces(questions, replay.view(), *fingerprinter));
+  const CutFingerprints asked{toWords(info[2]), toUint64(info[3])};
+  const OpenState replay(info[4]);
+  return fromMatches(info.Env(),
+                     matchAtPlaces(toWords(info[1]), asked, replay.view(), *fingerprinter));
 }
 
-// matchAnywhere(key, questions, image, pages) -> [question, location, fingerprint, …]
+// matchAnywhere(key, cuts, mask, image, pages) -> [question, location, fingerprint, …]
 Napi::Value matchAnywhereCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
-  const Questions questions(toBytes(info[1]), *fingerprinter);
-  const Image image(toImageSpec(info[2]));
-  return fromMatches(info.Env(), matchAnywhere(questions, image, toWords(info[3]), *fingerprinter));
+  const CutFingerprints asked{toWords(info[1]), toUint64(info[2])};
+  const Image image(toImageSpec(info[3]));
+  return fromMatches(info.Env(), matchAnywhere(asked, image, toWords(info[4]), *fingerprinter));
 }
 
 Napi::Value sampleFingerprintsCall(Info info) {

@@ -63,18 +63,19 @@ Bytes encodePlaces(std::span<const std::uint64_t> pages) {
 
 // Throws through `reader` unless the places are `count` in number and ascending within bounds.
 std::vector<std::uint64_t> decodePlaces(std::span<const std::uint8_t> bytes, std::uint64_t count,
-                                        const ByteReader& reader) {
-  constexpr std::uint64_t kBeyond = std::uint64_t{1} << 47;
+                                        const QuestionLimits& limits, const ByteReader& reader) {
   RangeDecoder coder(bytes);
   PlaceModel model;
   std::vector<std::uint64_t> pages;
   std::uint64_t next[2] = {0, 0};
   for (std::uint64_t runs = model.codeCount(coder, 0); runs > 0; --runs) {
     const PlaceModel::Run run = model.code(coder, {0, 0, 1});
-    if (run.count > count - pages.size() || run.gap > kBeyond) reader.fail();
     std::uint64_t& at = next[run.space];
+    const std::uint64_t room = limits.pages[run.space] - at;
+    if (run.count > count - pages.size() || run.gap > room || run.count > room - run.gap) {
+      reader.fail();
+    }
     at += run.gap;
-    if (at > kBeyond) reader.fail();
     for (std::uint64_t i = 0; i < run.count; ++i) {
       pages.push_back(Location::of(static_cast<Space>(run.space), at++).packed);
     }
@@ -113,10 +114,14 @@ Bytes encodeSelection(std::span<const std::uint8_t> selected) {
   return out;
 }
 
-// A coded bit costs 1/2800 bit at the least: what a message can select from is bounded by its size.
-constexpr std::uint64_t kMaxOpenPerByte = 32768;
 constexpr std::uint8_t kAboutPlaces = 0;
 constexpr std::uint8_t kAboutAnywhere = 1;
+
+[[noreturn]] void notThisRound() {
+  throw Fault("QUESTIONS_MISMATCH",
+              "The source's questions do not fit what the rounds before left open. Start the "
+              "migration again.");
+}
 
 }  // namespace
 
@@ -146,7 +151,8 @@ Bytes encodeQuestions(const QuestionSubject& subject, std::span<const std::uint6
   return out;
 }
 
-Questions::Questions(std::span<const std::uint8_t> bytes, const Fingerprinter& fingerprinter) {
+Questions::Questions(std::span<const std::uint8_t> bytes, const Fingerprinter& fingerprinter,
+                     const QuestionLimits& limits) {
   ByteReader reader(bytes, "QUESTIONS_CORRUPT",
                     "The source's questions are damaged. Ask the source to send them again.");
   const std::uint8_t version = reader.byte();
@@ -163,18 +169,18 @@ Questions::Questions(std::span<const std::uint8_t> bytes, const Fingerprinter& f
   const std::uint64_t count = reader.varint();
   const auto about = reader.take(reader.varint());
   if (bits < kMinQuestionBits || bits > kMaxQuestionBits || mode > kAboutAnywhere ||
-      count >= UINT32_MAX || (count * bits + 7) / 8 != reader.remaining()) {
+      count >= UINT32_MAX || count > limits.pages[0] + limits.pages[1] ||
+      (count * bits + 7) / 8 != reader.remaining()) {
     reader.fail();
   }
+  if ((mode == kAboutAnywhere) != limits.open.has_value()) notThisRound();
   if (mode == kAboutPlaces) {
-    pages_ = decodePlaces(about, count, reader);
+    pages_ = decodePlaces(about, count, limits, reader);
   } else {
     ByteReader inner(about, "QUESTIONS_CORRUPT",
                      "The source's questions are damaged. Ask the source to send them again.");
     const std::uint64_t open = inner.varint();
-    if (open < count || open >= UINT32_MAX || open > kMaxOpenPerByte * (bytes.size() + 1)) {
-      reader.fail();
-    }
+    if (open != *limits.open) notThisRound();
     RangeDecoder coder(inner.take(inner.remaining()));
     AnswerModel<RangeDecoder> model;
     selected_.resize(open);
@@ -199,37 +205,40 @@ Questions::Questions(std::span<const std::uint8_t> bytes, const Fingerprinter& f
   }
 }
 
-std::vector<Match> matchAtPlaces(const Questions& questions, const StateImages& replay,
-                                 const Fingerprinter& fingerprinter) {
+std::vector<Match> matchAtPlaces(std::span<const std::uint64_t> places, CutFingerprints asked,
+                                 const StateImages& replay, const Fingerprinter& fingerprinter) {
+  if (places.size() != asked.cuts.size()) {
+    throw Fault("ARGUMENT_INVALID", "Each question about a place has one place. Pass as many.");
+  }
   alignas(64) std::uint8_t scratch[kPageSize];
   std::vector<Match> matches;
-  for (std::size_t i = 0; i < questions.pages().size(); ++i) {
-    const Location at{questions.pages()[i]};
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Location at{places[i]};
     const Image& image = replay.of(at.space());
     if (at.page() >= image.pageCount()) continue;
     const std::uint8_t* page = image.page(at.page(), MutablePage(scratch));
     if (isZeroPage(page)) continue;
     const std::uint64_t fingerprint = fingerprinter.of({page, kPageSize}).low;
-    if (questions.answers(i, fingerprint)) matches.push_back({i, at.packed, fingerprint});
+    if (asked.cuts[i] == (fingerprint & asked.mask)) matches.push_back({i, at.packed, fingerprint});
   }
   return matches;
 }
 
-std::vector<Match> matchAnywhere(const Questions& questions, const Image& image,
+std::vector<Match> matchAnywhere(CutFingerprints asked, const Image& image,
                                  std::span<const std::uint64_t> pages,
                                  const Fingerprinter& fingerprinter) {
   alignas(64) std::uint8_t scratch[kPageSize];
   // Equal questions count as one: a hostile list of them must not cost questions x pages.
   std::unordered_map<std::uint64_t, std::uint32_t> open;
-  for (std::size_t i = 0; i < questions.count(); ++i) {
-    open.emplace(questions.cuts()[i], static_cast<std::uint32_t>(i));
+  for (std::size_t i = 0; i < asked.cuts.size(); ++i) {
+    open.emplace(asked.cuts[i], static_cast<std::uint32_t>(i));
   }
   std::vector<Match> matches;
   for (const std::uint64_t packed : pages) {
     const std::uint8_t* page = image.page(Location{packed}.page(), MutablePage(scratch));
     if (isZeroPage(page)) continue;
     const std::uint64_t fingerprint = fingerprinter.of({page, kPageSize}).low;
-    const auto found = open.find(fingerprint & questions.mask());
+    const auto found = open.find(fingerprint & asked.mask);
     if (found == open.end()) continue;
     matches.push_back({found->second, packed, fingerprint});
     open.erase(found);

@@ -6,7 +6,9 @@
 // built on it.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,17 +36,24 @@ struct QuestionSubject {
 Bytes encodeQuestions(const QuestionSubject& subject, std::span<const std::uint64_t> fingerprints,
                       unsigned bits, const Fingerprinter& fingerprinter);
 
+// What the destination knows before it reads a message: nothing in it can make more than this.
+struct QuestionLimits {
+  // Of the state that is asked about, by space: a page is asked about once.
+  std::array<std::uint64_t, 2> pages{};
+  // Questions that the first round left open; without, only questions about places are taken.
+  std::optional<std::uint64_t> open;
+};
+
 class Questions {
  public:
-  // Throws QUESTIONS_CORRUPT, or QUESTIONS_MISMATCH (another key, algorithm or version).
-  Questions(std::span<const std::uint8_t> bytes, const Fingerprinter& fingerprinter);
+  // Throws QUESTIONS_CORRUPT, or QUESTIONS_MISMATCH (another key, algorithm, version or number of
+  // open questions).
+  Questions(std::span<const std::uint8_t> bytes, const Fingerprinter& fingerprinter,
+            const QuestionLimits& limits);
 
   std::size_t count() const { return cuts_.size(); }
   // One a question; empty when they ask about anywhere.
   const std::vector<std::uint64_t>& pages() const { return pages_; }
-  bool answers(std::size_t question, std::uint64_t fingerprint) const {
-    return cuts_[question] == (fingerprint & mask_);
-  }
   // One for each question that an earlier round left open; empty when they ask about places.
   const std::vector<std::uint8_t>& selected() const { return selected_; }
   std::uint64_t mask() const { return mask_; }
@@ -63,12 +72,18 @@ struct Match {
   std::uint64_t fingerprint;  // the whole of it
 };
 
-// Which questions about places the replay answers.
-std::vector<Match> matchAtPlaces(const Questions& questions, const StateImages& replay,
-                                 const Fingerprinter& fingerprinter);
+// Cut fingerprints as `Questions` read them, with the mask that cut them.
+struct CutFingerprints {
+  std::span<const std::uint64_t> cuts;
+  std::uint64_t mask;
+};
 
-// Which questions the given pages of one space answer, at any place; each at most once.
-std::vector<Match> matchAnywhere(const Questions& questions, const Image& image,
+// Which questions about `places` (one a cut) the replay answers; numbered from 0.
+std::vector<Match> matchAtPlaces(std::span<const std::uint64_t> places, CutFingerprints asked,
+                                 const StateImages& replay, const Fingerprinter& fingerprinter);
+
+// Which questions the given pages of `image` answer; each at most once.
+std::vector<Match> matchAnywhere(CutFingerprints asked, const Image& image,
                                  std::span<const std::uint64_t> pages,
                                  const Fingerprinter& fingerprinter);
 
