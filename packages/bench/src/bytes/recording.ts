@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
@@ -46,6 +46,8 @@ export interface Recording {
 const RECORDING_VERSION = 1;
 
 export interface RecordOptions {
+  /** Whether `replay/` is wanted too. Default true. */
+  readonly replay?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress: (text: string) => void;
 }
@@ -60,10 +62,10 @@ export async function recordingOf(session: Session, options: RecordOptions): Pro
   });
   const root = fixtureDirectory();
   await mkdir(root, { recursive: true });
-  const key = `${session.name}-on-${basename(images.directory)}-v${String(RECORDING_VERSION)}`;
+  const key = `${session.name}-${stepsDigest(session)}-on-${basename(images.directory)}-v${String(RECORDING_VERSION)}`;
   const directory = join(root, `recording-${key}`);
   const known = await readRecording(session, directory);
-  if (known !== undefined) return known;
+  if (known !== undefined) return await withReplay(known, options);
   {
     await using building = await createScratchDirectory(root, `building-${String(process.pid)}`);
     await record(session, building.path, options);
@@ -71,8 +73,16 @@ export async function recordingOf(session: Session, options: RecordOptions): Pro
     await rename(building.path, directory);
   }
   const made = await readRecording(session, directory);
-  if (made !== undefined) return made;
+  if (made !== undefined) return await withReplay(made, options);
   throw new Error(`The recording ${directory} is broken. Remove that directory, then try again.`);
+}
+
+/** Another seed, or other steps, are another recording. */
+function stepsDigest({ seed, steps }: Session): string {
+  return createHash('sha256')
+    .update(JSON.stringify([seed, steps]))
+    .digest('hex')
+    .slice(0, 8);
 }
 
 async function readRecording(session: Session, directory: string): Promise<Recording | undefined> {
@@ -101,7 +111,6 @@ async function record(session: Session, directory: string, options: RecordOption
   onProgress('squeezing what the session left');
   await RunningGuest.start(recording.a, recording.vm, { signal });
   await suspendVm(recording.a, recording.vm);
-  await replay(recording, options);
   await writeFile(join(directory, 'complete'), `${new Date().toISOString()}\n`);
 }
 
@@ -119,7 +128,15 @@ async function play(
   await suspendVm(recording.a, recording.vm, { squeeze: false });
 }
 
-/** Replays at the destination, and keeps what that left. */
+async function withReplay(recording: Recording, options: RecordOptions): Promise<Recording> {
+  if (options.replay === false) return recording;
+  const report = join(recording.replay, 'report.json');
+  if ((await readFile(report).catch(() => undefined)) === undefined)
+    await replay(recording, options);
+  return recording;
+}
+
+/** Replays at the destination, and keeps what that left; the report comes last. */
 async function replay(recording: Recording, { signal, onProgress }: RecordOptions): Promise<void> {
   onProgress('replaying it at the other host');
   await using source = await openStore({ home: recording.a });
@@ -140,10 +157,11 @@ async function replay(recording: Recording, { signal, onProgress }: RecordOption
   }
   const copy = await store.workingCopy(recording.vm, migration);
   if (copy === undefined) throw new Error('The replay left no working copy.');
+  await rm(recording.replay, { recursive: true, force: true });
   await mkdir(recording.replay);
-  await writeFile(join(recording.replay, 'report.json'), JSON.stringify(replayed.report));
   await runProgram('cp', ['--sparse=always', copy.paths.ram, join(recording.replay, 'ram')]);
   await copyDirectory(copy.disk.overlay, join(recording.replay, 'overlay'), signal);
+  await writeFile(join(recording.replay, 'report.json'), JSON.stringify(replayed.report));
 }
 
 /** The snapshots after `base`, oldest first. */

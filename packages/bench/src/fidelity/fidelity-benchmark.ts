@@ -1,118 +1,143 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { encodePng, RecordedGaps, type PacingStrategy } from '@reprise/core';
 
 import { createRunDirectory } from '../fixture/index.js';
+import { buildDigest } from '../measure/build-digest.js';
 
-import { FidelityLaboratory, originalPacing, type FidelityRun } from './fidelity-run.js';
-import { fidelitySessions } from './sessions.js';
+import { FidelityLaboratory, type ReplayEnd } from './laboratory.js';
+import {
+  currentRuns,
+  keep,
+  readRuns,
+  summarize,
+  type FidelityResult,
+  type FidelityRun,
+  type Measured,
+} from './results.js';
+import { seededLoad } from './seeded-load.js';
+import { SeededEvidence } from './seeded-replay.js';
+import { fidelitySessions, type FidelitySession } from './sessions.js';
 
 export const fidelitySessionNames = fidelitySessions.map(({ session }) => session.name);
 
 export interface FidelityBenchmarkOptions {
   readonly sessions: readonly string[];
+  /** Of each session, at the default pacing. */
   readonly runs: number;
+  /** Each session is recorded with so many seeds; the runs take turns on them. */
+  readonly recordings: number;
+  readonly loaded: boolean;
   /** What was measured so far, kept after each run; a benchmark that was cut off goes on from there. */
   readonly file: string | undefined;
+  /** Where to put the last screens of runs that ended on another one. */
+  readonly screens: string | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
 }
 
-export interface FidelityResult {
-  readonly version: 1;
-  readonly sessions: readonly SessionFidelity[];
-}
+/** Every gap as it was: what faster replays are compared with. */
+const originalPacing: PacingStrategy = new RecordedGaps({ thinkTimeCapMs: Infinity });
 
-export interface SessionFidelity {
-  readonly name: string;
-  readonly runs: number;
-  /** Of the runs: how many ended so. */
-  readonly sameScreen: number;
-  readonly sameFiles: number;
-  /** Medians. */
-  readonly replaySeconds: number;
-  readonly sessionSeconds: number;
-  readonly residueRatioToOriginalPacing: number;
-  /** Every run, the one at the original pacing first. */
-  readonly all: readonly FidelityRun[];
-}
+/** Distance of the seeds of one session's recordings. */
+const NEXT_RECORDING = 10_000;
 
-/** Replays each session once at its original pacing, then `runs` times at the default pacing. */
+/** Replays each recording of each session once at its original pacing, then as often as asked for at the default pacing. */
 export async function runFidelityBenchmark(
   options: FidelityBenchmarkOptions,
 ): Promise<FidelityResult> {
-  const done = await readEarlier(options.file);
+  const runs = await readRuns(options.file);
+  const build = await buildDigest();
+  const measured: (Measured & { recordings: Set<string> })[] = [];
+  const result = (): FidelityResult => ({
+    ...{ version: 2, build, runs },
+    sessions: measured.flatMap((one) => summarize(runs, one, build) ?? []),
+  });
   await using directory = await createRunDirectory();
   for (const subject of fidelitySessions) {
     const { name } = subject.session;
     if (!options.sessions.includes(name)) continue;
-    const runs = [...(done.get(name) ?? [])];
-    done.set(name, runs);
-    if (runs.length > options.runs) continue;
-    const onProgress = (text: string) => {
-      options.onProgress(`${name}: ${text}`);
-    };
-    await using laboratory = await FidelityLaboratory.open(subject, {
-      ...{ directory: directory.path, signal: options.signal, onProgress },
-    });
-    while (runs.length <= options.runs) {
-      options.signal.throwIfAborted();
-      onProgress(runs.length === 0 ? 'at its original pacing' : `run ${String(runs.length)}`);
-      runs.push(await laboratory.run(runs.length === 0 ? originalPacing : undefined));
-      await keep(options.file, summarize(done));
+    const recordings = new Set<string>();
+    const session = { name, loaded: options.loaded, recordings };
+    measured.push(session);
+    for (let i = 0; i < options.recordings; i++) {
+      await measureRecording(reseeded(subject, i), i, {
+        ...{ options, session, build, runs, directory: directory.path },
+        kept: () => keep(options.file, result()),
+      });
     }
   }
-  return summarize(done);
+  return result();
 }
 
-function summarize(done: ReadonlyMap<string, readonly FidelityRun[]>): FidelityResult {
-  const sessions = [...done].flatMap(([name, all]): SessionFidelity[] => {
-    const [original, ...runs] = all;
-    if (original === undefined) return [];
-    const residue = median(runs.map(({ residueBytes }) => residueBytes));
-    return [
-      {
-        ...{ name, runs: runs.length, all },
-        sameScreen: runs.filter(({ sameScreen }) => sameScreen).length,
-        sameFiles: runs.filter(({ sameFiles }) => sameFiles).length,
-        replaySeconds: median(runs.map(({ replaySeconds }) => replaySeconds)),
-        sessionSeconds: original.sessionSeconds,
-        residueRatioToOriginalPacing: residue / original.residueBytes,
-      },
-    ];
+interface Laboratory {
+  readonly options: FidelityBenchmarkOptions;
+  readonly session: Measured & { readonly recordings: Set<string> };
+  readonly build: string;
+  readonly runs: FidelityRun[];
+  readonly directory: string;
+  readonly kept: () => Promise<void>;
+}
+
+async function measureRecording(
+  subject: FidelitySession,
+  number: number,
+  { options, session, build, runs, directory, kept }: Laboratory,
+): Promise<void> {
+  const { signal, loaded } = options;
+  const { name, seed: sessionSeed } = subject.session;
+  const onProgress = (text: string) => {
+    options.onProgress(`${name}, seed ${String(sessionSeed)}: ${text}`);
+  };
+  let screens: Parameters<typeof keepScreens>[1] | undefined;
+  await using laboratory = await FidelityLaboratory.open(subject, {
+    ...{ directory, signal, onProgress },
+    onScreens: (replayed, original) => (screens = { replayed, original }),
   });
-  return { version: 1, sessions };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
-
-async function readEarlier(file: string | undefined): Promise<Map<string, FidelityRun[]>> {
-  if (file === undefined) return new Map();
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return new Map();
-  const earlier = JSON.parse(text) as Partial<FidelityResult>;
-  if (earlier.version !== 1 || earlier.sessions === undefined) {
-    throw new Error(`${file} holds something else. Give --json another file, or move it away.`);
+  const recording = laboratory.recordingRoot;
+  session.recordings.add(recording);
+  const done = () => {
+    const { replays, originals } = currentRuns(runs, session, build);
+    const own = (of: readonly FidelityRun[]) => of.filter((run) => run.recording === recording);
+    return { seeds: new Set(own(replays).map(({ seed }) => seed)), originals: own(originals) };
+  };
+  const add = async (original: boolean, seed: number) => {
+    signal.throwIfAborted();
+    onProgress(original ? 'at its original pacing' : `run ${String(seed)}`);
+    await using _load = loaded && !original ? seededLoad(seed) : undefined;
+    const end = await laboratory.run(original ? originalPacing : new SeededEvidence(seed));
+    const about = { name, original, sessionSeed, seed, loaded: loaded && !original };
+    runs.push({ ...about, recording, build, ...end });
+    if (!end.sameScreen && options.screens !== undefined && screens !== undefined) {
+      const prefix = `${name}-${String(sessionSeed)}-${original ? 'original' : String(seed)}`;
+      await keepScreens(join(options.screens, prefix), screens);
+    }
+    onProgress(said(end));
+    await kept();
+  };
+  if (done().originals.length === 0) await add(true, 0);
+  // Run i is always with recording i, whatever was cut off before.
+  for (let seed = 1 + number; seed <= options.runs; seed += options.recordings) {
+    if (!done().seeds.has(seed)) await add(false, seed);
   }
-  return new Map(earlier.sessions.map(({ name, all }) => [name, [...all]]));
 }
 
-async function keep(file: string | undefined, result: FidelityResult): Promise<void> {
-  if (file === undefined) return;
-  await writeFile(`${file}.partial`, `${JSON.stringify(result, undefined, 2)}\n`);
-  await rename(`${file}.partial`, file);
+function reseeded(subject: FidelitySession, number: number): FidelitySession {
+  const { session } = subject;
+  return { ...subject, session: { ...session, seed: session.seed + number * NEXT_RECORDING } };
 }
 
-export function fidelityTable({ sessions }: FidelityResult): string {
-  const rows = sessions.map((s) => [
-    s.name,
-    `${String(s.sameScreen)}/${String(s.runs)}`,
-    `${String(s.sameFiles)}/${String(s.runs)}`,
-    `${s.replaySeconds.toFixed(1)} of ${s.sessionSeconds.toFixed(1)} s`,
-    s.residueRatioToOriginalPacing.toFixed(3),
-  ]);
-  return [['session', 'same screen', 'same files', 'replay', 'residue ratio'], ...rows]
-    .map((row) => row.map((cell, i) => cell.padEnd([20, 13, 12, 20, 0][i] ?? 0)).join(''))
-    .join('\n');
+function said({ sameScreen, sameFiles, otherFiles, replaySeconds }: ReplayEnd) {
+  const screen = sameScreen ? 'the same screen' : 'ANOTHER SCREEN';
+  const files = sameFiles ? 'the same files' : `OTHER FILES (${otherFiles.join(', ')})`;
+  return `${screen}, ${files}, ${replaySeconds.toFixed(1)} s`;
+}
+
+async function keepScreens(
+  prefix: string,
+  { replayed, original }: Record<'replayed' | 'original', Parameters<typeof encodePng>[0]>,
+): Promise<void> {
+  await writeFile(`${prefix}-replayed.png`, encodePng(replayed));
+  await writeFile(`${prefix}-session.png`, encodePng(original));
 }

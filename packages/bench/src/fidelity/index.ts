@@ -1,6 +1,3 @@
-export {
-  fidelitySessionNames,
-  fidelityTable,
-  runFidelityBenchmark,
-  type FidelityResult,
-} from './fidelity-benchmark.js';
+export { fidelitySessionNames, runFidelityBenchmark } from './fidelity-benchmark.js';
+export { fidelityTable } from './fidelity-table.js';
+export type { FidelityResult } from './results.js';

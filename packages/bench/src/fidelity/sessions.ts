@@ -1,12 +1,39 @@
+import type { TileRect } from '@reprise/core';
+
 import { desktopEdit, desktopTerminal, tinyShell, type Session } from '../session/index.js';
-import { key, line, settle, think, type } from '../session/script.js';
+import { click, key, line, settle, think, type } from '../session/script.js';
 
 /** A session whose replay must end as it did. */
 export interface FidelitySession {
   readonly session: Session;
-  /** Paths on the guest's disk whose content must be the same. The session ends with a sync. */
-  readonly files: readonly string[];
+  /** What must be the same in its files, asked in the guest. */
+  readonly files: readonly FileCheck[];
+  /** Parts of the last screen that no two runs of the session need have in common. */
+  readonly masked: readonly MaskedArea[];
+  /** Where to click for a shell's prompt; absent where the guest has nothing else. */
+  readonly prompt?: { readonly x: number; readonly y: number };
 }
+
+export interface FileCheck {
+  readonly what: string;
+  /** Typed at the prompt, in the home directory; its answer must be the same. */
+  readonly command: string;
+}
+
+/** In tiles of 32 x 32 pixels. */
+export interface MaskedArea {
+  readonly tiles: TileRect;
+  readonly why: string;
+}
+
+const file = (path: string): FileCheck => ({ what: path, command: `sha256sum ${path}` });
+/** What is in an archive, names and content; when it was packed is left out. */
+const archive = (path: string): FileCheck => ({
+  what: `what is in ${path}`,
+  command: `tar tf ${path} | sha256sum; tar xOf ${path} | sha256sum`,
+});
+
+const inTerminal = click(400, 450);
 
 /** The user goes on typing while the machine still works, as people do. */
 const tinyTypeahead: Session = {
@@ -58,15 +85,96 @@ const tinySlowProgram: Session = {
   ],
 };
 
-const home = (...names: string[]) => names.map((name) => `/home/user/${name}`);
+/** The same on a desktop: a build runs, and its user types on, first blindly, then into an editor that is not there yet. */
+const desktopTypeahead: Session = {
+  name: 'desktop-typeahead',
+  guest: 'desktop',
+  title: 'typing the next commands in a terminal while make still runs',
+  seed: 6004,
+  steps: [
+    think(1),
+    inTerminal,
+    think(0.8),
+    ...line('tar xzf mill.tar.gz; cd mill; clear'),
+    settle(),
+    ...line('make > log 2>&1'),
+    think(2),
+    ...line('./mill 12 > twelve'),
+    type('sort twelve > sorted; '),
+    think(1),
+    ...line('wc -l log > lines'),
+    ...line('vi plan.txt'),
+    type('GoTyped before the compiler was done.'),
+    key('Escape'),
+    settle(300, 2.5),
+    think(6),
+    ...line(':wq'),
+    settle(),
+    think(8),
+    ...line('clear; cat lines plan.txt; sync'),
+    settle(),
+    think(12),
+  ],
+};
+
+/** And a program that is slow to ask, and its user slow to answer. */
+const desktopSlowProgram: Session = {
+  name: 'desktop-slow-program',
+  guest: 'desktop',
+  title: 'a slow program in a terminal, and long thought before each answer',
+  seed: 6005,
+  steps: [
+    think(1),
+    inTerminal,
+    think(0.8),
+    ...line('clear; sleep 5; read -p "name? " n; echo $n > name'),
+    settle(30, 6),
+    think(6),
+    ...line('Ada'),
+    think(4),
+    ...line('sleep 4; sha256sum report.txt > sum; cat sum'),
+    settle(30, 5),
+    think(8),
+    ...line('clear; cat name sum > both; cat both; sync'),
+    settle(),
+    think(8),
+  ],
+};
+
+const onDesktop = { prompt: { x: 400, y: 450 } };
 
 export const fidelitySessions: readonly FidelitySession[] = [
   {
     session: tinyShell,
-    files: ['/letter.txt', '/numbers', '/sorted1', '/sorted5'],
+    files: [...['letter.txt', 'numbers', 'sorted1', 'sorted5'].map(file), archive('pack.tgz')],
+    masked: [],
   },
-  { session: tinyTypeahead, files: ['/counted', '/numbers', '/sorted', '/count', '/letter.txt'] },
-  { session: tinySlowProgram, files: ['/name', '/sum', '/both'] },
-  { session: desktopEdit, files: home('report.txt') },
-  { session: desktopTerminal, files: home('numbers', 'mill/main.c') },
+  {
+    session: tinyTypeahead,
+    files: ['counted', 'numbers', 'sorted', 'count', 'letter.txt'].map(file),
+    masked: [],
+  },
+  { session: tinySlowProgram, files: ['name', 'sum', 'both'].map(file), masked: [] },
+  { ...onDesktop, session: desktopEdit, files: [file('report.txt')], masked: [] },
+  {
+    ...onDesktop,
+    session: desktopTerminal,
+    files: [
+      ...['numbers', 'mill/main.c', 'mill/mill', 'mill/stage00.o'].map(file),
+      archive('mill-new.tgz'),
+    ],
+    masked: [],
+  },
+  {
+    ...onDesktop,
+    session: desktopTypeahead,
+    files: ['mill/mill', 'mill/twelve', 'mill/sorted', 'mill/lines', 'mill/plan.txt'].map(file),
+    masked: [],
+  },
+  {
+    ...onDesktop,
+    session: desktopSlowProgram,
+    files: ['name', 'sum', 'both'].map(file),
+    masked: [],
+  },
 ];

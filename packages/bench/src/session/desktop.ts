@@ -101,7 +101,7 @@ export const desktopTerminal: Session = {
     think(1),
     ...line('seq 1 20000 > numbers; wc numbers'),
     settle(),
-    ...line('cd; tar czf mill-new.tgz mill; ls -l'),
+    ...line('cd; tar czf mill-new.tgz mill; sync; ls -l'),
     settle(60),
   ],
 };
