@@ -2,17 +2,19 @@
 
 namespace reprise::blk {
 
-/// Mark, change, complete. A change that failed, or that ran while another one's
-/// failure was being corrected, leaves the log to be corrected from the truth.
+/// Mark, change, complete. The log is corrected from the truth after a change that failed, that
+/// ran beside one of the other kind (their marks and their effects may be in different orders), or
+/// that ran while a correction was made (which may have looked before this change).
 template <typename Change>
 std::error_code DirtyTracking::tracked(RecordKind kind, BlockRange range, Change&& change) {
   if (range.empty()) return change();
-  const std::uint64_t corrections = corrections_.load(std::memory_order_acquire);
+  const std::uint64_t corrections = corrections_.load();
   DirtyLog::Ticket ticket;
   if (auto error = log_.mark(kind, range.first, range.count, ticket)) return error;
   const std::error_code error = change();
   std::error_code correction;
-  if (error || corrections_.load(std::memory_order_acquire) != corrections) {
+  if (error || (corrections & 1) != 0 || corrections_.load() != corrections ||
+      log_.disturbed(ticket)) {
     correction = correct(range);
   }
   log_.complete(ticket);
@@ -21,9 +23,10 @@ std::error_code DirtyTracking::tracked(RecordKind kind, BlockRange range, Change
 
 std::error_code DirtyTracking::correct(BlockRange range) {
   const std::lock_guard lock(correcting_);
-  corrections_.fetch_add(1, std::memory_order_acq_rel);
-  if (auto error = restate(log_, presence_, range)) return log_.poison(error);
-  return {};
+  corrections_.fetch_add(1);
+  const std::error_code error = restate(log_, presence_, range);
+  corrections_.fetch_add(1);
+  return error ? log_.poison(error) : error;
 }
 
 std::error_code DirtyTracking::write(std::uint64_t offset, std::span<const std::byte> data) {

@@ -27,7 +27,7 @@ class DirtyTracking final : public BlockLayer {
 
   DirtyLog& log_;
   const PresenceMap& presence_;
-  std::atomic<std::uint64_t> corrections_{0};
+  std::atomic<std::uint64_t> corrections_{0};  // begun and ended: odd while one is made
   std::mutex correcting_;
 };
 

@@ -4,14 +4,38 @@
 #include <limits>
 
 namespace reprise::blk {
+
 DirtyLog::~DirtyLog() {
   close();
 }
 
 std::error_code DirtyLog::mark(RecordKind kind, std::uint64_t first, std::uint64_t count,
                                Ticket& ticket) {
-  constexpr std::uint64_t kLongest = std::numeric_limits<std::uint32_t>::max();
   std::unique_lock lock(mutex_);
+  resumed_.wait(lock, [&] { return !holding_ && !overfull_; });
+  if (auto error = put_mark(lock, kind, first, count)) return error;
+  ticket.phase = static_cast<std::uint8_t>(phase_);
+  ticket.discards = kind == RecordKind::kZero || kind == RecordKind::kTrim;
+  const std::uint32_t discards = discards_in_flight_.load(std::memory_order_acquire);
+  const std::uint32_t all =
+      in_flight_[0].load(std::memory_order_acquire) + in_flight_[1].load(std::memory_order_acquire);
+  ticket.met_others = ticket.discards ? all != discards : discards != 0;
+  ticket.others_before = marks_[ticket.discards ? 0 : 1].load();
+  marks_[ticket.discards ? 1 : 0].fetch_add(1);
+  if (ticket.discards) discards_in_flight_.fetch_add(1, std::memory_order_relaxed);
+  in_flight_[phase_].fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+std::error_code DirtyLog::correct(RecordKind kind, std::uint64_t first, std::uint64_t count) {
+  std::unique_lock lock(mutex_);
+  ++corrections_;
+  return put_mark(lock, kind, first, count);
+}
+
+std::error_code DirtyLog::put_mark(std::unique_lock<std::mutex>& lock, RecordKind kind,
+                                   std::uint64_t first, std::uint64_t count) {
+  constexpr std::uint64_t kLongest = std::numeric_limits<std::uint32_t>::max();
   while (count > 0) {
     const auto piece = static_cast<std::uint32_t>(std::min(count, kLongest));
     if (!try_lengthen(kind, first, piece)) {
@@ -22,12 +46,11 @@ std::error_code DirtyLog::mark(RecordKind kind, std::uint64_t first, std::uint64
     count -= piece;
   }
   marked_sequence_ = last_.sequence;
-  ticket.phase = static_cast<std::uint8_t>(phase_);
-  in_flight_[phase_].fetch_add(1, std::memory_order_relaxed);
   return {};
 }
 
 void DirtyLog::complete(Ticket ticket) noexcept {
+  if (ticket.discards) discards_in_flight_.fetch_sub(1, std::memory_order_release);
   // Release: a flush that sees zero also sees the data as written.
   if (in_flight_[ticket.phase].fetch_sub(1, std::memory_order_release) == 1) {
     in_flight_[ticket.phase].notify_all();
@@ -56,24 +79,20 @@ std::error_code DirtyLog::append(std::unique_lock<std::mutex>& lock, Record reco
   may_lengthen_ = false;
   if (!spare_ && !spare_wanted_ && active_.records * 2 >= active_.segment->capacity()) {
     spare_wanted_ = true;
-    work_.notify_one();
+    spare_work_.notify_one();
   }
   return {};
 }
 
-/// Moves on to the spare segment. The maintenance thread has it ready long before
+/// Moves on to the spare segment. The thread for spares has it ready long before
 /// it is needed, unless the disk is full or very slow.
 std::error_code DirtyLog::roll(std::unique_lock<std::mutex>& lock) {
   while (active_.records == active_.segment->capacity()) {
     if (closed_ || stopping_) return os_error_code(std::errc::bad_file_descriptor);
-    if (!spare_ && std::this_thread::get_id() == maintenance_id_) {
-      prepare_spare(lock);  // nobody else would
-      if (!spare_) return spare_error_;
-    }
     if (!spare_) {
       spare_error_ = {};
       spare_wanted_ = true;
-      work_.notify_one();
+      spare_work_.notify_one();
       // Another thread may take the spare first, and then there is room again.
       spare_changed_.wait(lock, [&] {
         return spare_ || spare_error_ || stopping_ || active_.records < active_.segment->capacity();
@@ -87,7 +106,8 @@ std::error_code DirtyLog::roll(std::unique_lock<std::mutex>& lock) {
     active_ = {std::move(spare_), 0, spare_ordinal_, false};
     spare_ = nullptr;
     spare_changed_.notify_all();
-    if (compaction_due()) work_.notify_one();
+    if (compaction_due()) compaction_work_.notify_one();
+    overfull_ = compacting_ && backlog() >= 2;
   }
   return {};
 }
@@ -96,6 +116,28 @@ std::error_code DirtyLog::poison(std::error_code error) {
   const std::lock_guard lock(mutex_);
   poisoned_ = error;
   return error;
+}
+
+void DirtyLog::wait_for_phase(unsigned phase) const noexcept {
+  const auto& in_flight = in_flight_[phase];
+  for (auto n = in_flight.load(std::memory_order_acquire); n != 0;
+       n = in_flight.load(std::memory_order_acquire)) {
+    in_flight.wait(n, std::memory_order_acquire);
+  }
+}
+
+/// Lets every change come to its end and none begin. Returns the sequence below which the log then
+/// says what the data is.
+std::uint64_t DirtyLog::settle(std::unique_lock<std::mutex>& lock) {
+  holding_ = true;
+  const unsigned phase = phase_;
+  lock.unlock();
+  wait_for_phase(phase);
+  lock.lock();
+  holding_ = false;
+  resumed_.notify_all();
+  may_lengthen_ = false;
+  return next_sequence_;
 }
 
 std::error_code DirtyLog::flush(const FlushData& flush_data) {
@@ -108,17 +150,17 @@ std::error_code DirtyLog::flush(const FlushData& flush_data) {
   std::unique_lock lock(mutex_);
   if (poisoned_) return poisoned_;
   if (needed < durable_sequence_) return {};  // another connection's flush covered it
-  const std::uint64_t covered = next_sequence_;
+  std::uint64_t covered = next_sequence_;
+  const std::uint64_t corrections = corrections_;
   may_lengthen_ = false;  // a covered record must not grow by data that is not
   const unsigned old_phase = phase_;
   phase_ ^= 1;
   lock.unlock();
-
-  auto& in_flight = in_flight_[old_phase];
-  for (auto n = in_flight.load(std::memory_order_acquire); n != 0;
-       n = in_flight.load(std::memory_order_acquire)) {
-    in_flight.wait(n, std::memory_order_acquire);
-  }
+  wait_for_phase(old_phase);
+  lock.lock();
+  // A mark that is covered may have been corrected meanwhile, by one that is not.
+  if (corrections_ != corrections) covered = settle(lock);
+  lock.unlock();
   if (auto error = flush_data()) return poison(error);
 
   lock.lock();
@@ -142,6 +184,7 @@ DirtyLog::Cut DirtyLog::cut_epoch() {
     throw_os_error("extend the dirty log in", dir_, error.value());
   }
   epoch_ = epoch;
+  marked_sequence_ = last_.sequence;
   return {epoch_, last_.sequence};
 }
 
@@ -172,10 +215,12 @@ void DirtyLog::close() {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     stopping_ = true;
-    work_.notify_all();
+    spare_work_.notify_all();
+    compaction_work_.notify_all();
     spare_changed_.notify_all();
   }
-  if (maintenance_.joinable()) maintenance_.join();
+  if (compaction_thread_.joinable()) compaction_thread_.join();
+  if (spare_thread_.joinable()) spare_thread_.join();
   const std::lock_guard lock(mutex_);
   closed_ = true;
   may_lengthen_ = false;

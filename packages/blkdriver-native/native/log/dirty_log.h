@@ -48,9 +48,12 @@ struct LogStatistics {
 /// any thread; no lock is held while a disk is waited for.
 class DirtyLog {
  public:
-  /// Stands for a mark whose data is not yet written.
+  /// Stands for a mark whose change is not yet made.
   struct Ticket {
     std::uint8_t phase = 0;
+    bool discards = false;            ///< the blocks become zeros, not data
+    bool met_others = false;          ///< a change of the other kind was under way at the mark
+    std::uint64_t others_before = 0;  ///< marks of the other kind until then
   };
   struct Cut {
     std::uint64_t epoch;     ///< the epoch that begins
@@ -70,6 +73,17 @@ class DirtyLog {
   [[nodiscard]] std::error_code mark(RecordKind kind, std::uint64_t first, std::uint64_t count,
                                      Ticket& ticket);
   void complete(Ticket ticket) noexcept;
+
+  /// Whether a change of the other kind (data against zeros) was under way at any time since the
+  /// ticket's mark. Then the last mark of a block may not be of the last change to it: whoever was
+  /// last to change it sees this, and says with `correct` what the block is now.
+  bool disturbed(const Ticket& ticket) const noexcept {
+    return ticket.met_others || marks_[ticket.discards ? 0 : 1].load() != ticket.others_before;
+  }
+
+  /// Appends a mark of what is so already, because an earlier one says otherwise. Before `complete`
+  /// of the change that found out, so that no flush covers the one without the other.
+  [[nodiscard]] std::error_code correct(RecordKind kind, std::uint64_t first, std::uint64_t count);
 
   /// Makes every mark so far, and the data behind it, durable: waits for marks
   /// that are not complete, calls `flush_data`, then writes a flush record and
@@ -102,13 +116,20 @@ class DirtyLog {
   void recover(Trust trust);
   std::uint64_t drop_unflushed();
   void start_first_segment();
+  [[nodiscard]] std::error_code put_mark(std::unique_lock<std::mutex>& lock, RecordKind kind,
+                                         std::uint64_t first, std::uint64_t count);
   bool try_lengthen(RecordKind kind, std::uint64_t first, std::uint32_t count) noexcept;
   [[nodiscard]] std::error_code append(std::unique_lock<std::mutex>& lock, Record record);
   [[nodiscard]] std::error_code roll(std::unique_lock<std::mutex>& lock);
-  void maintain();
+  void wait_for_phase(unsigned phase) const noexcept;
+  std::uint64_t settle(std::unique_lock<std::mutex>& lock);
+  void keep_spare();
   void prepare_spare(std::unique_lock<std::mutex>& lock);
-  bool compaction_due() const;
+  void keep_compact();
+  bool compaction_due() const { return compaction_flush_ && !poisoned_ && backlog() >= 1; }
+  std::uint64_t backlog() const;
   void compact(std::unique_lock<std::mutex>& lock);
+  SegmentView merge(const std::vector<SegmentView>& inputs) const;
   std::size_t next_segment_bytes() const;
 
   const std::filesystem::path dir_;
@@ -116,7 +137,9 @@ class DirtyLog {
 
   mutable std::mutex mutex_;
   std::condition_variable spare_changed_;
-  std::condition_variable work_;
+  std::condition_variable spare_work_;
+  std::condition_variable compaction_work_;
+  std::condition_variable resumed_;  // holding_ or overfull_ is false again
   std::vector<SegmentView> sealed_;  // full segments, oldest first; the first may be compacted
   SegmentView active_;
   std::shared_ptr<Segment> spare_;
@@ -126,22 +149,29 @@ class DirtyLog {
   Record last_;  // the record that a mark may lengthen
   bool may_lengthen_ = false;
   std::uint64_t next_sequence_ = 1;
-  std::uint64_t marked_sequence_ = 0;   // of the newest mark
+  std::uint64_t marked_sequence_ = 0;   // of the newest mark or epoch: what a flush must cover
   std::uint64_t durable_sequence_ = 0;  // everything below it is durable
   std::uint64_t epoch_ = 0;
   std::uint64_t compactions_ = 0;
   std::error_code poisoned_;
   std::vector<std::shared_ptr<Segment>> unsynced_;  // sealed since the last flush
   unsigned phase_ = 0;
-  std::array<std::atomic<std::uint32_t>, 2> in_flight_{};
+  std::array<std::atomic<std::uint32_t>, 2> in_flight_{};  // of both kinds, by phase
+  std::atomic<std::uint32_t> discards_in_flight_{0};
+  std::array<std::atomic<std::uint64_t>, 2> marks_{};  // 0: to data, 1: to zeros
+  std::uint64_t corrections_ = 0;
+  bool compacting_ = false;
+  bool overfull_ = false;  // marks wait: a compaction does not keep up with them
+  bool holding_ = false;   // marks wait: a flush lets what has begun come to its end
 
   std::mutex flush_mutex_;  // one flush at a time; taken before mutex_
   FlushData compaction_flush_;
   bool stopping_ = false;
   bool closed_ = false;
   std::size_t compaction_floor_ = 0;  // a compaction failed at this many segments
-  std::thread maintenance_;
-  std::thread::id maintenance_id_;
+  // Two, because a writer that has filled its segment must not wait for a compaction.
+  std::thread spare_thread_;
+  std::thread compaction_thread_;
 };
 
 /// Read access to the log of a closed overlay.

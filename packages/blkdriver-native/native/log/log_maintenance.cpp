@@ -1,5 +1,6 @@
-// The dirty log's background thread: the next segment before it is needed, and compaction.
+// The dirty log's background threads: the next segment before it is needed, and compaction.
 #include <algorithm>
+#include <cerrno>
 
 #include "log/compaction.h"
 #include "log/dirty_log.h"
@@ -14,22 +15,29 @@ constexpr std::size_t kLargestSegment = 64 << 20;
 void DirtyLog::enable_compaction(FlushData flush_data) {
   const std::lock_guard lock(mutex_);
   compaction_flush_ = std::move(flush_data);
-  work_.notify_one();
+  compaction_work_.notify_one();
 }
 
-void DirtyLog::maintain() {
+void DirtyLog::keep_spare() {
   std::unique_lock lock(mutex_);
-  maintenance_id_ = std::this_thread::get_id();
   while (!stopping_) {
     if (spare_wanted_) {
       prepare_spare(lock);
-    } else if (compaction_due()) {
-      compact(lock);
     } else {
-      work_.wait(lock);
+      spare_work_.wait(lock);
     }
   }
-  spare_changed_.notify_all();
+}
+
+void DirtyLog::keep_compact() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (compaction_due()) {
+      compact(lock);
+    } else {
+      compaction_work_.wait(lock);
+    }
+  }
 }
 
 /// Segments grow with the log, so that their number stays small.
@@ -63,14 +71,40 @@ void DirtyLog::prepare_spare(std::unique_lock<std::mutex>& lock) {
   spare_changed_.notify_all();
 }
 
-bool DirtyLog::compaction_due() const {
-  if (!compaction_flush_ || poisoned_ || sealed_.size() <= compaction_floor_) return false;
+/// How often what was sealed since the last compaction is as much as calls for one.
+std::uint64_t DirtyLog::backlog() const {
+  if (sealed_.size() <= compaction_floor_) return 0;
   std::uint64_t fresh = 0;
   std::uint64_t compacted = 0;
   for (const SegmentView& view : sealed_) {
     (view.compacted ? compacted : fresh) += view.segment->bytes();
   }
-  return fresh >= std::max(options_.compact_bytes, compacted);
+  return fresh / std::max<std::uint64_t>({options_.compact_bytes, compacted, 1});
+}
+
+/// Replaces the files of `inputs` by one.
+SegmentView DirtyLog::merge(const std::vector<SegmentView>& inputs) const {
+  const auto unfinished = unfinished_compaction_path(dir_);
+  const auto written =
+      write_compacted(inputs, options_.block_count, inputs.front().segment->identity(),
+                      Numbering::kKeep, unfinished);
+  // Before it takes the place of good files, which it cannot be taken back from.
+  const auto check = Segment::open(unfinished, false);
+  if (!check || check->capacity() != written.records) {
+    throw Error(ErrorCode::kIoFailed,
+                "What was written to " + unfinished.string() +
+                    " does not read back. Check the disk that it stands on.",
+                unfinished, EIO);
+  }
+  const std::uint64_t ordinal = inputs.back().ordinal;
+  const auto path = segment_path(dir_, ordinal, true);
+  std::filesystem::rename(unfinished, path);
+  sync_directory(dir_);
+  check->moved_to(path);
+  for (const SegmentView& view : inputs) {
+    if (view.segment->path() != path) std::filesystem::remove(view.segment->path());
+  }
+  return {check, check->capacity(), ordinal, true};
 }
 
 void DirtyLog::compact(std::unique_lock<std::mutex>& lock) {
@@ -78,24 +112,13 @@ void DirtyLog::compact(std::unique_lock<std::mutex>& lock) {
   const auto flush_data = compaction_flush_;
   const std::uint64_t end = active_.segment->identity().first_sequence;
   const bool durable = durable_sequence_ >= end;
+  compacting_ = true;
   lock.unlock();
   std::error_code error = durable ? std::error_code{} : flush(flush_data);
   SegmentView merged;
   if (!error) {
     try {
-      const auto unfinished = unfinished_compaction_path(dir_);
-      auto identity = inputs.front().segment->identity();
-      write_compacted(inputs, options_.block_count, identity, Numbering::kKeep, unfinished);
-      const std::uint64_t ordinal = inputs.back().ordinal;
-      const auto path = segment_path(dir_, ordinal, true);
-      std::filesystem::rename(unfinished, path);
-      sync_directory(dir_);
-      auto segment = Segment::open(path, false);
-      const std::size_t records = segment->capacity();
-      merged = {std::move(segment), records, ordinal, true};
-      for (const SegmentView& view : inputs) {
-        if (view.segment->path() != path) std::filesystem::remove(view.segment->path());
-      }
+      merged = merge(inputs);
     } catch (const Error& failure) {
       error = {failure.os_error(), std::generic_category()};
     } catch (const std::filesystem::filesystem_error& failure) {
@@ -110,6 +133,9 @@ void DirtyLog::compact(std::unique_lock<std::mutex>& lock) {
   }
   // Without room to compact the log only grows; the next full segment tries again.
   compaction_floor_ = error ? sealed_.size() : 0;
+  compacting_ = false;
+  overfull_ = false;
+  resumed_.notify_all();
 }
 
 }  // namespace reprise::blk

@@ -23,7 +23,8 @@ std::unique_ptr<DirtyLog> DirtyLog::open(const std::filesystem::path& dir,
                                          const DirtyLogOptions& options, Trust trust) {
   std::unique_ptr<DirtyLog> log(new DirtyLog(dir, options));
   log->recover(trust);
-  log->maintenance_ = std::thread([raw = log.get()] { raw->maintain(); });
+  log->spare_thread_ = std::thread([raw = log.get()] { raw->keep_spare(); });
+  log->compaction_thread_ = std::thread([raw = log.get()] { raw->keep_compact(); });
   return log;
 }
 

@@ -60,6 +60,9 @@ class Segment {
   const Identity& identity() const noexcept { return identity_; }
   const std::filesystem::path& path() const noexcept { return path_; }
 
+  /// Its file has got another name.
+  void moved_to(std::filesystem::path path) noexcept { path_ = std::move(path); }
+
   /// The header's 64 bytes, for whoever writes a whole segment file at once.
   static void encode_header(const Identity& identity, std::span<std::byte, kHeaderBytes> out);
 

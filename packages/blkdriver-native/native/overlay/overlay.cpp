@@ -12,6 +12,8 @@
 namespace reprise::blk {
 namespace {
 
+constexpr std::size_t kLargestSegment = 64 << 20;
+
 void require(std::error_code error, std::string_view doing, const std::filesystem::path& path) {
   if (error) throw_os_error(doing, path, error.value());
 }
@@ -26,11 +28,7 @@ BlockState state_after(RecordKind kind) noexcept {
 std::error_code restate(DirtyLog& log, const PresenceMap& presence, BlockRange range) {
   while (!range.empty()) {
     const auto run = presence.run_at(range.first, range.count);
-    DirtyLog::Ticket ticket;
-    if (auto error = log.mark(record_kind_of(run.state), range.first, run.length, ticket)) {
-      return error;
-    }
-    log.complete(ticket);
+    if (auto error = log.correct(record_kind_of(run.state), range.first, run.length)) return error;
     range = {range.first + run.length, range.count - run.length};
   }
   return {};
@@ -52,6 +50,12 @@ Overlay Overlay::open_sealed(const std::filesystem::path& dir) {
 }
 
 Overlay Overlay::open_writable(const std::filesystem::path& dir, const WriteOptions& options) {
+  if (options.log_segment_bytes < 4096 || options.log_segment_bytes > kLargestSegment) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "A segment of the dirty log has between 4 KiB and 64 MiB, not " +
+                    std::to_string(options.log_segment_bytes) + " bytes. Leave it at its default.",
+                dir);
+  }
   Overlay overlay(dir, HeaderFile::open(dir, true));
   const OverlayHeader header = overlay.header_.header();
   if (header.state == OverlayState::kSealed) {

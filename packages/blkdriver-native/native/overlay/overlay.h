@@ -34,6 +34,8 @@ class Overlay {
   Overlay& operator=(Overlay&&) = delete;
 
   std::uint64_t size_bytes() const noexcept { return header_.header().size_bytes; }
+  /// Its own, whatever becomes of its name.
+  const Identifier& identifier() const noexcept { return header_.header().identifier; }
   std::uint64_t block_count() const noexcept { return presence_.block_count(); }
   const std::filesystem::path& path() const noexcept { return dir_; }
   int data_fd() const noexcept { return data_.get(); }

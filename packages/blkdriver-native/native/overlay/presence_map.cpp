@@ -77,7 +77,7 @@ PresenceMap::Run PresenceMap::run_at(std::uint64_t block, std::uint64_t limit) c
       continue;
     }
     const std::uint64_t place = at % kBlocksPerWord;
-    const std::uint64_t word = word_of(at).load(std::memory_order_acquire);
+    const std::uint64_t word = word_of(at).load();
     const std::uint64_t different = (word ^ pattern) & mask_of(place, kBlocksPerWord - place);
     if (different != 0) {
       at = at - place + static_cast<std::uint64_t>(__builtin_ctzll(different)) / 2;
@@ -111,7 +111,7 @@ void PresenceMap::set(BlockRange range, BlockState state) noexcept {
     const auto word = word_of(at);
     std::uint64_t before = word.load(std::memory_order_relaxed);
     while (!word.compare_exchange_weak(before, (before & ~mask) | (pattern & mask),
-                                       std::memory_order_release, std::memory_order_relaxed)) {
+                                       std::memory_order_seq_cst, std::memory_order_relaxed)) {
     }
     at += count;
   }

@@ -34,9 +34,11 @@ class PresenceMap {
   static PresenceMap open(const std::filesystem::path& path, std::uint64_t block_count,
                           bool writable);
 
+  // Sequentially consistent with `set` and with DirtyTracking's counters: of two changes that race,
+  // at least one sees the other.
   BlockState get(std::uint64_t block) const noexcept {
     if (!has_space(block)) return BlockState::kAbsent;
-    const std::uint64_t word = word_of(block).load(std::memory_order_acquire);
+    const std::uint64_t word = word_of(block).load();
     return static_cast<BlockState>(word >> shift_of(block) & 3);
   }
 

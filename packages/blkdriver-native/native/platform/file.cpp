@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -22,6 +24,13 @@ ssize_t read_without_sleeping(int fd, std::span<std::byte> out, std::uint64_t of
   return ::preadv2(fd, &vector, 1, static_cast<off_t>(offset), RWF_NOWAIT);
 }
 
+/// A file system that has nothing but memory.
+bool is_in_memory(int fd) noexcept {
+  struct statfs status {};
+  return ::fstatfs(fd, &status) == 0 &&
+         (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC);
+}
+
 }  // namespace
 
 UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode) {
@@ -38,12 +47,11 @@ std::error_code read_at(int fd, std::span<std::byte> out, std::uint64_t offset,
   if (wait == Wait::kNever) {
     const ssize_t n = read_without_sleeping(fd, out, offset);
     if (n == static_cast<ssize_t>(out.size())) return {};
-    // A file system that cannot say (EOPNOTSUPP) keeps everything in memory
-    // anyway; a short count may be the end of the file or a cold page.
-    if (n >= 0 || errno != EOPNOTSUPP) {
-      if (n < 0 && errno != EAGAIN && errno != EINTR) return last_os_error();
-      return os_error_code(kTryAgain);
-    }
+    // A short count may be the end of the file or a cold page.
+    if (n >= 0 || errno == EAGAIN || errno == EINTR) return os_error_code(kTryAgain);
+    if (errno != EOPNOTSUPP) return last_os_error();
+    // A file system that cannot say may have to ask a server (NFS) or a program (FUSE).
+    if (!is_in_memory(fd)) return os_error_code(kTryAgain);
   }
   while (!out.empty()) {
     const ssize_t n = ::pread(fd, out.data(), out.size(), static_cast<off_t>(offset));

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
 #include <map>
+#include <mutex>
 #include <thread>
 
 #include "log/dirty_log.h"
@@ -80,6 +82,36 @@ TEST_CASE("compaction keeps exactly each block's last mark, in order") {
     };
     CHECK(epochs(after) == epochs(before));
   }
+}
+
+TEST_CASE("a writer fills many segments while a compaction waits for a slow disk") {
+  const ScratchDirectory scratch;
+  const auto log = DirtyLog::open(
+      scratch.path(),
+      {.salt = 5, .block_count = 1 << 20, .segment_bytes = 4096, .compact_bytes = 256 << 10},
+      Trust::kEverything);
+  std::promise<void> begun;
+  std::promise<void> end;
+  std::once_flag once;
+  log->enable_compaction([&] {
+    std::call_once(once, [&] {
+      begun.set_value();
+      end.get_future().wait();
+    });
+    return std::error_code{};
+  });
+  auto written = std::async(std::launch::async, [&] {
+    for (std::uint64_t i = 0; i < 20'000; ++i) {
+      DirtyLog::Ticket ticket;
+      if (log->mark(RecordKind::kWrite, i * 2, 1, ticket)) std::abort();
+      log->complete(ticket);
+      if (i == 12'000) begun.get_future().wait();
+    }
+  });
+  CHECK(written.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+  CHECK(log->statistics().compactions == 0);
+  end.set_value();
+  written.get();
 }
 
 TEST_CASE("a log that is rewritten for ever stays small and keeps last-write order") {

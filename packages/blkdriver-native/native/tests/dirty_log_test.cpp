@@ -109,6 +109,19 @@ TEST_CASE("an epoch ends a run and survives opening") {
   CHECK(log->cut_epoch().epoch == 2);
 }
 
+TEST_CASE("an epoch that was cut and flushed is not handed out again after a power loss") {
+  const ScratchDirectory scratch;
+  const auto log = DirtyLog::open(scratch.path(), kOptions, Trust::kEverything);
+  mark(*log, 1);
+  REQUIRE_FALSE(log->flush(no_data));
+  CHECK(log->cut_epoch().epoch == 1);
+  REQUIRE_FALSE(log->flush(no_data));
+  const ScratchDirectory copy;
+  std::filesystem::copy(scratch.path(), copy.path());
+  const auto again = DirtyLog::open(copy.path(), kOptions, Trust::kFlushed);
+  CHECK(again->cut_epoch().epoch == 2);
+}
+
 TEST_CASE("a flush waits for marks whose data is on its way, and covers them") {
   const ScratchDirectory scratch;
   const auto log = DirtyLog::open(scratch.path(), kOptions, Trust::kEverything);
