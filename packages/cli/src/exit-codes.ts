@@ -29,10 +29,12 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   INSUFFICIENT_SPACE: exitCodes.host,
   HYPERVISOR_START_FAILED: exitCodes.host,
   NETWORK_UNAVAILABLE: exitCodes.host,
+  VIRTUAL_TIME_UNAVAILABLE: exitCodes.host,
   VM_UNKNOWN: exitCodes.vm,
   VM_EXISTS: exitCodes.vm,
   VM_RUNNING: exitCodes.vm,
   VM_NOT_RUNNING: exitCodes.vm,
+  NOTHING_TO_REHEARSE: exitCodes.vm,
   SESSION_INTERRUPTED: exitCodes.vm,
   SUPERVISOR_UNREACHABLE: exitCodes.vm,
   HELD_ELSEWHERE: exitCodes.vm,
@@ -52,6 +54,7 @@ const byCode: Partial<Record<ErrorCode, number>> = {
   PROOF_FAILED: exitCodes.damaged,
   JOURNAL_CORRUPT: exitCodes.damaged,
   ROOT_MISMATCH: exitCodes.damaged,
+  REPLAY_DIVERGED: exitCodes.damaged,
   CANCELLED: exitCodes.interrupted,
 };
 

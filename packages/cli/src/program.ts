@@ -10,6 +10,7 @@ import { history } from './commands/history.js';
 import { migrateVm, type MigrateOptions } from './commands/migrate.js';
 import type { LinkOptions } from './commands/link-options.js';
 import { receiveVm } from './commands/receive.js';
+import { rehearseVm } from './commands/rehearse.js';
 import { seedVm } from './commands/seed.js';
 import { start, type StartOptions } from './commands/start.js';
 import { stop, suspend } from './commands/suspend.js';
@@ -119,6 +120,11 @@ export function buildProgram(version: string): Command {
   command(program, 'verify <name>', 'read everything and compare it with its digests')
     .option('--all', 'every snapshot, not only the newest')
     .action(run((context, name: string, o: { all?: boolean }) => verify(context, name, o)));
+  command(
+    program,
+    'rehearse <name>',
+    'with a virtual clock: check here that the session so far replays exactly',
+  ).action(run((context, name: string) => rehearseVm(context, name)));
   command(
     program,
     'explain <name> [migration]',

@@ -30,6 +30,10 @@ export const errorCodes = {
   VIRTUAL_CLOCK_FAILED: 'the virtual clock of a guest did not do what it was asked',
   VIRTUAL_TIME_REFUSED: 'it would reach a guest in virtual time at an instant that no replay finds',
 
+  NOTHING_TO_REHEARSE: 'the VM has no session that could be replayed exactly',
+  REHEARSAL_FAILED: 'a session could not be replayed on the host that recorded it',
+  REPLAY_DIVERGED: 'a replay in virtual time was not its session',
+
   // supervisor
   VM_RUNNING: 'the VM is running and must not be',
   VM_NOT_RUNNING: 'the VM is not running and must be',

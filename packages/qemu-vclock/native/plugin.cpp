@@ -43,14 +43,14 @@ class Plugin {
  public:
   Plugin(const Symbols& qemu, const Options& options)
       : qemu_(qemu),
-        idle_jumps_(qemu_),
-        guest_(qemu_, idle_jumps_),
+        idle_jumps_(qemu_, options.mutations.jump_when_stopped),
         disk_(qemu_, options.mutations.disk_batches),
+        guest_(qemu_, idle_jumps_, disk_),
         session_(
             guest_, [this](std::vector<std::byte> reply) { outbox_.post(reply); },
             options.mutations),
         server_(options.socket, outbox_,
-                {[this](Request request) { handle(std::move(request)); },
+                {[this](Request&& request) { handle(std::move(request)); },
                  [this] {
                    const BigLock lock(qemu_);
                    session_.abandon();
@@ -85,28 +85,22 @@ class Plugin {
    * a lie. */
   void attach() {
     idle_jumps_.attach();
+    guest_.attach();
     const auto obstacle = disk_.attach();
     if (!obstacle) return;
     complain(*obstacle);
     std::exit(EXIT_FAILURE);
   }
 
-  void handle(Request request) {
+  void handle(Request&& request) {
     const BigLock lock(qemu_);
-    if (!std::holds_alternative<StatusRequest>(request.body)) {
-      return session_.handle(std::move(request));
-    }
-    auto report = session_.status();
-    report.instructions = qemu_.icount_get_raw();
-    report.disk_requests = disk_.requests();
-    report.disk_ns = disk_.held_ns();
-    outbox_.post(encode_status(request.id, report));
+    session_.handle(std::move(request));
   }
 
   const Symbols qemu_;
   IdleJumps idle_jumps_;
-  QemuGuest guest_;
   SerialDisk disk_;
+  QemuGuest guest_;
   Outbox outbox_;
   Session session_;
   Server server_;

@@ -1,9 +1,10 @@
-import { vmStatus } from '@reprise/core';
+import { lastRehearsal, vmStatus } from '@reprise/core';
 
 import type { Context } from '../context.js';
 import { table } from '../output/output.js';
 import { bytes, seconds, short } from '../output/units.js';
 
+import { describe } from './rehearse.js';
 import { describeState } from './vm-list.js';
 
 /** `vm show`: one VM with its machine, snapshots, peers, and what it occupies. */
@@ -12,9 +13,13 @@ export async function vmShow(context: Context, name: string): Promise<void> {
   const description = await store.describeVm(name);
   const lease = await store.lease.state(name);
   const status = await vmStatus(context.home, name);
+  const rehearsal = await lastRehearsal(store, name);
   const { vm, machine, snapshots, peers, occupied } = description;
   context.output.result(
-    { vm, machine, lease, status: status ?? null, snapshots, peers, occupied },
+    {
+      ...{ vm, machine, lease, status: status ?? null, snapshots, peers, occupied },
+      rehearsal: rehearsal ?? null,
+    },
     () =>
       [
         table(
@@ -32,6 +37,14 @@ export async function vmShow(context: Context, name: string): Promise<void> {
               'on disk',
               `${bytes(occupied.total)} (bases ${bytes(occupied.bases)}, layers ${bytes(occupied.layers)}, snapshots ${bytes(occupied.snapshots)})`,
             ],
+            ...(rehearsal === undefined
+              ? []
+              : [
+                  [
+                    'rehearsed',
+                    `${rehearsal.at.slice(0, 19).replace('T', ' ')}: ${describe(rehearsal)}`,
+                  ],
+                ]),
             ['known to', peers.map((peer) => peer.label ?? peer.hostId).join(', ') || '-'],
           ],
         ).trimStart(),

@@ -67,7 +67,13 @@ function skip(log: InputLog, marked: ReadonlySet<number>): InputLog {
     }
     return marked.has(index) ? [] : [input];
   });
-  return { ...log, events };
+  return { ...withoutMarks(log), events };
+}
+
+/** What the guest came to with all of its input is nothing to hold a replay with less against. */
+function withoutMarks(log: InputLog): InputLog {
+  const { marks, ...rest } = log;
+  return marks === undefined ? log : rest;
 }
 
 function stop(log: InputLog, first: number): InputLog {

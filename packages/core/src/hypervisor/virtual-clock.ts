@@ -37,14 +37,34 @@ export interface VirtualClockStatus {
   readonly diskNs: number;
 }
 
+/** What a guest had come to at an instant of a session: equal in a replay that is exact. Digests are cut to 32 bits. */
+export interface VirtualMark {
+  readonly atNs: number;
+  /** Since the session began. */
+  readonly instructions: number;
+  readonly diskRequests: number;
+  /** Modulo 2^16. */
+  readonly framesReceived: number;
+  readonly framesSent: number;
+  readonly disk: number;
+  readonly input: number;
+  readonly memory: number;
+}
+
 /** One session or one replay of a started guest. Errors are VIRTUAL_CLOCK_FAILED and HYPERVISOR_GONE. */
 export interface VirtualClock {
   status(): Promise<VirtualClockStatus>;
   /**
    * Begins a session in a guest that does not run yet. `paced`: virtual time is held back to real time.
-   * Settles with the virtual clock's value, the session's zero.
+   * `markEveryNs`: between two marks, default none. Settles with the virtual clock's value, the session's zero.
    */
-  record(options: { readonly tickNs: number; readonly paced: boolean }): Promise<number>;
+  record(options: {
+    readonly tickNs: number;
+    readonly paced: boolean;
+    readonly markEveryNs?: number;
+  }): Promise<number>;
+  /** Settles with the next mark of a session or replay as soon as it is taken; undefined: none comes any more. */
+  nextMark(): Promise<VirtualMark | undefined>;
   /** Settles once the guest has it, with the session's time at which that was: a whole number of ticks. */
   inject(input: DeviceInput): Promise<number>;
   /** Stops the guest at the next tick; settles, when it stands, with the session's time. */
@@ -55,7 +75,9 @@ export interface VirtualClock {
    * Gets what was loaded ready to be replayed, as fast as the host can, in a guest that does not run yet. Settles
    * with the virtual clock's value, the session's zero; only then may the guest be resumed.
    */
-  replay(stopAtNs: number): Promise<number>;
+  replay(stopAtNs: number, options?: { readonly markEveryNs?: number }): Promise<number>;
+  /** Stops a replay before its end; `replayed()` settles when the guest stands. */
+  halt(): Promise<void>;
   /** Settles, when the guest stands, with the session's time: `stopAtNs` in an exact replay. */
   replayed(signal?: AbortSignal): Promise<number>;
 }

@@ -13,6 +13,7 @@ export type {
   ResizeInput,
   ScreenLayout,
   SessionEnd,
+  SessionMark,
   TileRect,
   TimedFrame,
   TimedInput,

@@ -84,6 +84,25 @@ export interface TimedFrame {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * What a session in virtual time had come to at an instant of it. A replay that is the session comes to the same;
+ * where it does not, the first mark that differs tells when it went another way, and in what.
+ */
+export interface SessionMark {
+  /** A multiple of the log's `markEveryMs`. Before any input of the same instant. */
+  readonly atMs: number;
+  /** All that the guest's CPU executed, and its disk was asked for, since the session began. */
+  readonly instructions: number;
+  readonly diskRequests: number;
+  /** Frames that its network card took in and sent, modulo 2^16. */
+  readonly framesReceived: number;
+  readonly framesSent: number;
+  /** 32 bits of digests: of the disk's requests and what they wrote, of the input, of all memory. */
+  readonly disk: number;
+  readonly input: number;
+  readonly memory: number;
+}
+
 /** How a session ended: when, and on which screen. */
 export interface SessionEnd {
   readonly atMs: number;
@@ -117,6 +136,8 @@ export interface InputLogHeader {
   readonly virtual?: {
     /** The guest's virtual clock when the session began, ns. */
     readonly startNs: number;
+    /** Between two marks; absent: the log has none. A multiple of TICK_MS, at most an hour. */
+    readonly markEveryMs?: number;
   };
 }
 
@@ -125,6 +146,8 @@ export interface InputLog {
   readonly events: readonly TimedInput[];
   /** Absent where none was logged. */
   readonly frames?: readonly TimedFrame[];
+  /** In order; absent where there are none. */
+  readonly marks?: readonly SessionMark[];
   /** From here on frames reached the guest that are not in the log: a replay cannot be exact. */
   readonly framesMissingFromMs?: number;
   /** Absent when the recording broke off. */
@@ -142,6 +165,7 @@ export const inputLimits = {
   screens: 255,
   side: 16_384,
   sessionMs: 2 ** 40,
+  markEveryMs: 3_600_000,
   unpackedBytes: 64 << 20,
   frameBytes: 4 << 20,
 } as const;

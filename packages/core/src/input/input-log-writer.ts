@@ -7,6 +7,7 @@ import {
   inputLimits,
   type InputSink,
   type SessionEnd,
+  type SessionMark,
   type TimedInput,
 } from './input-event.js';
 import { encodeLogHeader, RecordWriter } from './record-writer.js';
@@ -83,6 +84,13 @@ export class InputLogWriter implements InputSink, AsyncDisposable {
   recordFramesMissing(atMs: number): void {
     this.#refuseIfUnable();
     this.#records.framesMissing(atMs);
+    this.#recorded();
+  }
+
+  /** What the session has come to. Only in a log with `markEveryMs`. */
+  recordMark(mark: SessionMark): void {
+    this.#refuseIfUnable();
+    this.#records.mark(mark);
     this.#recorded();
   }
 

@@ -1,13 +1,38 @@
-import type { InputLog, TimedFrame, TimedInput } from './input-event.js';
+import type { InputLog, SessionMark, TimedFrame, TimedInput } from './input-event.js';
 
 /** One thing that a log holds. */
 export type LogRecord =
   | { readonly kind: 'input'; readonly input: TimedInput }
   | { readonly kind: 'frame'; readonly frame: TimedFrame }
+  | { readonly kind: 'mark'; readonly mark: SessionMark }
   | { readonly kind: 'frames-missing'; readonly atMs: number };
 
 /** What a log holds between its header and its end, in the order in which it happened. */
 export function* recordsOf(log: InputLog): Generator<LogRecord> {
+  const marks = (log.marks ?? []).values();
+  let mark = marks.next();
+  for (const record of withoutMarks(log)) {
+    for (; mark.done !== true && mark.value.atMs <= timeOf(record); mark = marks.next())
+      yield { kind: 'mark', mark: mark.value };
+    yield record;
+  }
+  for (; mark.done !== true; mark = marks.next()) yield { kind: 'mark', mark: mark.value };
+}
+
+function timeOf(record: LogRecord): number {
+  switch (record.kind) {
+    case 'input':
+      return record.input.atMs;
+    case 'frame':
+      return record.frame.atMs;
+    case 'mark':
+      return record.mark.atMs;
+    case 'frames-missing':
+      return record.atMs;
+  }
+}
+
+function* withoutMarks(log: InputLog): Generator<LogRecord> {
   const frames = log.frames ?? [];
   let next = 0;
   function* framesUpTo(after: number): Generator<LogRecord> {

@@ -6,6 +6,7 @@ import { RepriseError } from '../errors.js';
 import type { Anchor, InputLog, TimedInput } from './input-event.js';
 import { packInputLog, unpackInputLog } from './packed-log.js';
 import { decodeLog } from './record-reader.js';
+import { op } from './record-state.js';
 import { encodeLogHeader, RecordWriter } from './record-writer.js';
 import { anyLog } from './testing/arbitraries.js';
 
@@ -113,6 +114,42 @@ describe('the packed input log', () => {
         expect.objectContaining({ code: 'INPUT_LOG_UNREADABLE' }),
       );
     }
+  });
+
+  test('keeps marks only where they have an interval, and only forward in time', () => {
+    const marked = { ...header, virtual: { startNs: 7, markEveryMs: 500 } };
+    const mark = (atMs: number) => ({
+      ...{ atMs, instructions: 9 * atMs, diskRequests: 2, framesReceived: 65_535, framesSent: 1 },
+      ...{ disk: 0xffff_ffff, input: 1, memory: 0 },
+    });
+    const written = (times: readonly number[], head: InputLog['header'] = marked) => {
+      const records = new RecordWriter(marked);
+      for (const atMs of times) records.mark(mark(atMs));
+      return Buffer.concat([encodeLogHeader(head), records.drain()]);
+    };
+    expect(decodeLog(written([500, 1500])).marks).toEqual([mark(500), mark(1500)]);
+    const standing = written([500]);
+    standing[standing.indexOf(op.mark) + 1] = 0;
+    for (const bytes of [standing, written([500], { ...header, virtual: { startNs: 7 } })])
+      expect(() => decodeLog(bytes)).toThrow(
+        expect.objectContaining({ code: 'INPUT_LOG_UNREADABLE' }),
+      );
+  });
+
+  test('costs about twenty bytes for a mark', () => {
+    const records = new RecordWriter({ ...header, virtual: { startNs: 7, markEveryMs: 10_000 } });
+    const at = (number: number) => ({
+      ...{
+        atMs: number * 10_000,
+        instructions: number * 2_400_000_000,
+        diskRequests: number * 700,
+      },
+      ...{ framesReceived: number * 20, framesSent: number * 30, disk: 1, input: 2, memory: 3 },
+    });
+    records.mark(at(1));
+    records.drain();
+    records.mark(at(2));
+    expect(records.length).toBeLessThanOrEqual(24);
   });
 
   test('arbitrary and damaged bytes are met with a coded error', () => {

@@ -7,6 +7,7 @@ import type {
   InputLogHeader,
   ScreenLayout,
   SessionEnd,
+  SessionMark,
   TileRect,
   TimedFrame,
   TimedInput,
@@ -24,15 +25,21 @@ const MOST_CLOCK_SECONDS = 9_000_000;
 /** Reads the log header; what follows in the cursor is the record stream. */
 export function decodeLogHeader(cursor: ByteCursor): InputLogHeader {
   const version = cursor.u8();
-  if (version !== 1 && version !== 2)
+  if (version < 1 || version > 3)
     throw cursor.fault(`has version ${version}, which this reprise does not know,`);
   if (cursor.u8() !== TICK_MS) throw cursor.fault('has ticks of an unknown length');
   const width = cursor.var(inputLimits.side);
   const height = cursor.var(inputLimits.side);
   const flags = cursor.u8();
-  if (flags > 3 || flags >> 1 !== version - 1) throw cursor.fault('has unknown flags');
+  if (flags > 3 || flags >> 1 !== (version === 1 ? 0 : 1)) throw cursor.fault('has unknown flags');
   const pointer = (flags & 1) === 1 ? { x: cursor.var(U16), y: cursor.var(U16) } : undefined;
-  const virtual = version === 2 ? { startNs: readNanoseconds(cursor) } : undefined;
+  const virtual =
+    version === 1
+      ? undefined
+      : {
+          startNs: readNanoseconds(cursor),
+          ...(version === 3 ? { markEveryMs: readMarkInterval(cursor) } : {}),
+        };
   const buttons = cursor.u8();
   const held: HeldKey[] = [];
   for (let left = cursor.var(inputLimits.heldKeys); left > 0; left--) {
@@ -50,6 +57,12 @@ export function decodeLogHeader(cursor: ByteCursor): InputLogHeader {
 function readNanoseconds(cursor: ByteCursor): number {
   const seconds = cursor.var(MOST_CLOCK_SECONDS);
   return seconds * NS_PER_SECOND + cursor.var(NS_PER_SECOND - 1);
+}
+
+function readMarkInterval(cursor: ByteCursor): number {
+  const ticks = cursor.var(inputLimits.markEveryMs / TICK_MS);
+  if (ticks === 0) throw cursor.fault('has marks without an interval');
+  return ticks * TICK_MS;
 }
 
 function readSymbol(cursor: ByteCursor): KeySymbol {
@@ -72,6 +85,7 @@ class RecordReader {
   readonly #state: RecordState;
   readonly #events: TimedInput[] = [];
   readonly #frames: TimedFrame[] = [];
+  readonly #marks: SessionMark[] = [];
   #framesMissingFromMs: number | undefined;
   #anchor: Anchor | undefined;
   #end: SessionEnd | undefined;
@@ -86,14 +100,15 @@ class RecordReader {
     const cursor = this.#cursor;
     while (!cursor.done) {
       if (this.#end !== undefined) throw cursor.fault('goes on after its end');
-      if (this.#events.length + this.#frames.length >= inputLimits.records)
-        throw cursor.fault('holds too many records');
+      const records = this.#events.length + this.#frames.length + this.#marks.length;
+      if (records >= inputLimits.records) throw cursor.fault('holds too many records');
       this.#record(cursor.u8());
     }
     if (this.#anchor !== undefined) throw cursor.fault('ends after an anchor');
     const log = {
       ...{ header: this.#header, events: this.#events },
       ...(this.#frames.length === 0 ? {} : { frames: this.#frames }),
+      ...(this.#marks.length === 0 ? {} : { marks: this.#marks }),
       ...(this.#framesMissingFromMs === undefined
         ? {}
         : { framesMissingFromMs: this.#framesMissingFromMs }),
@@ -105,6 +120,11 @@ class RecordReader {
     if (code === op.anchor) {
       if (this.#anchor !== undefined) throw this.#cursor.fault('holds two anchors in a row');
       this.#anchor = this.#readAnchor();
+      return;
+    }
+    if (code === op.mark) {
+      if (this.#anchor !== undefined) throw this.#cursor.fault('holds an anchor of a mark');
+      this.#marks.push(this.#mark());
       return;
     }
     const ticks = this.#state.ticks + this.#cursor.var(inputLimits.sessionMs / TICK_MS);
@@ -135,6 +155,30 @@ class RecordReader {
     const length = cursor.var(inputLimits.networkFrameBytes);
     if (length === 0) throw cursor.fault('holds an empty network frame');
     this.#frames.push({ atMs, after: this.#events.length, bytes: cursor.take(length) });
+  }
+
+  #mark(): SessionMark {
+    const cursor = this.#cursor;
+    const state = this.#state;
+    const everyMs = this.#header.virtual?.markEveryMs;
+    if (everyMs === undefined) throw cursor.fault('holds a mark where none can be');
+    const number = state.markNumber + cursor.var(inputLimits.sessionMs / TICK_MS);
+    const atMs = number * everyMs;
+    if (number === state.markNumber || atMs > inputLimits.sessionMs)
+      throw cursor.fault('holds a mark at an impossible time');
+    const instructions = state.mark.instructions + cursor.var();
+    const diskRequests = state.mark.diskRequests + cursor.var();
+    if (!Number.isSafeInteger(instructions) || !Number.isSafeInteger(diskRequests))
+      throw cursor.fault('holds a mark of an impossible guest');
+    const framesReceived = (state.mark.framesReceived + cursor.var(U16)) & U16;
+    const framesSent = (state.mark.framesSent + cursor.var(U16)) & U16;
+    const digests = Buffer.from(cursor.take(12));
+    state.markNumber = number;
+    state.mark = { instructions, diskRequests, framesReceived, framesSent };
+    return {
+      ...{ atMs, ...state.mark, disk: digests.readUInt32LE(0) },
+      ...{ input: digests.readUInt32LE(4), memory: digests.readUInt32LE(8) },
+    };
   }
 
   #event(code: number): InputEvent {

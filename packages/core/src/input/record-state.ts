@@ -1,4 +1,4 @@
-import type { Anchor, HeldKey, InputLogHeader } from './input-event.js';
+import type { Anchor, HeldKey, InputLogHeader, SessionMark } from './input-event.js';
 import { inputLimits, TICK_MS } from './input-event.js';
 
 /** A key of the record stream: `kind` 0 plain, 1 extended. */
@@ -26,6 +26,7 @@ export const op = {
   end: 0x0e,
   frame: 0x0f,
   framesMissing: 0x10,
+  mark: 0x11,
   firstLatin: 0x20,
   lastLatin: 0x7e,
   firstKnown: 0x80,
@@ -48,6 +49,11 @@ export class RecordState {
   height: number;
   cpuTicks = 0;
   mask: Anchor['mask'] = [];
+  /** The number of the last mark, and what it said: the first is 1. */
+  markNumber = 0;
+  mark: Pick<SessionMark, 'instructions' | 'diskRequests' | 'framesReceived' | 'framesSent'> = {
+    ...{ instructions: 0, diskRequests: 0, framesReceived: 0, framesSent: 0 },
+  };
   readonly dictionary: KeySymbol[] = [];
   readonly #index = new Map<string, number>();
   readonly #held: KeySymbol[];

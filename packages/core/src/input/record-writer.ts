@@ -8,6 +8,7 @@ import type {
   KeyInput,
   PointerInput,
   SessionEnd,
+  SessionMark,
   TileRect,
   TimedInput,
 } from './input-event.js';
@@ -23,16 +24,18 @@ import {
   toTicks,
 } from './record-state.js';
 
-/** Version 2 is version 1 with a virtual clock; a log without one is written as version 1. */
+/** Version 2 is version 1 with a virtual clock, version 3 has marks as well; a log is written as the oldest that holds it. */
 const LOG_VERSION = 1;
 const VIRTUAL_LOG_VERSION = 2;
+const MARKED_LOG_VERSION = 3;
 const NS_PER_SECOND = 1_000_000_000;
+const U16 = 0xffff;
 
 /** The log header's bytes. */
 export function encodeLogHeader(header: InputLogHeader): Buffer {
   const out = new ByteWriter();
   const { virtual } = header;
-  out.u8(virtual === undefined ? LOG_VERSION : VIRTUAL_LOG_VERSION);
+  out.u8(versionOf(header));
   out.u8(TICK_MS);
   out.var(header.width);
   out.var(header.height);
@@ -44,11 +47,17 @@ export function encodeLogHeader(header: InputLogHeader): Buffer {
   if (virtual !== undefined) {
     out.var(Math.floor(virtual.startNs / NS_PER_SECOND));
     out.var(virtual.startNs % NS_PER_SECOND);
+    if (virtual.markEveryMs !== undefined) out.var(toTicks(virtual.markEveryMs));
   }
   out.u8(header.buttons);
   out.var(header.held.length);
   for (const key of header.held) writeSymbol(out, symbolOf(key));
   return out.drain();
+}
+
+function versionOf({ virtual }: InputLogHeader): number {
+  if (virtual === undefined) return LOG_VERSION;
+  return virtual.markEveryMs === undefined ? VIRTUAL_LOG_VERSION : MARKED_LOG_VERSION;
 }
 
 function writeSymbol(out: ByteWriter, symbol: KeySymbol): void {
@@ -61,9 +70,11 @@ function writeSymbol(out: ByteWriter, symbol: KeySymbol): void {
 export class RecordWriter {
   readonly #out = new ByteWriter();
   readonly #state: RecordState;
+  readonly #markEveryMs: number | undefined;
 
   constructor(header: InputLogHeader) {
     this.#state = new RecordState(header);
+    this.#markEveryMs = header.virtual?.markEveryMs;
   }
 
   get length(): number {
@@ -87,11 +98,32 @@ export class RecordWriter {
     this.#op(op.framesMissing, this.#gap(atMs));
   }
 
+  /** Only in a log with `markEveryMs`. It carries its own time, so that it may come a little late. */
+  mark(mark: SessionMark): void {
+    const state = this.#state;
+    if (this.#markEveryMs === undefined) throw new Error('a log without an interval has no marks');
+    const number = Math.round(mark.atMs / this.#markEveryMs);
+    if (number <= state.markNumber) throw new Error('marks only go forward in time');
+    this.#op(op.mark, number - state.markNumber);
+    this.#out.var(mark.instructions - state.mark.instructions);
+    this.#out.var(mark.diskRequests - state.mark.diskRequests);
+    this.#out.var((mark.framesReceived - state.mark.framesReceived) & U16);
+    this.#out.var((mark.framesSent - state.mark.framesSent) & U16);
+    const digests = Buffer.alloc(12);
+    digests.writeUInt32LE(mark.disk, 0);
+    digests.writeUInt32LE(mark.input, 4);
+    digests.writeUInt32LE(mark.memory, 8);
+    this.#out.bytes(digests);
+    state.markNumber = number;
+    state.mark = mark;
+  }
+
   /** Everything that a log holds but its header. */
   all(log: InputLog): void {
     for (const record of recordsOf(log)) {
       if (record.kind === 'input') this.input(record.input);
       else if (record.kind === 'frame') this.frame(record.frame.atMs, record.frame.bytes);
+      else if (record.kind === 'mark') this.mark(record.mark);
       else this.framesMissing(record.atMs);
     }
     if (log.end !== undefined) this.end(log.end);

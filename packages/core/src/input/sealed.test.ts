@@ -36,6 +36,7 @@ async function write(log: InputLog, flushEvery = 7): Promise<Buffer> {
   for (const [i, record] of [...recordsOf(log)].entries()) {
     if (record.kind === 'input') writer.record(record.input);
     else if (record.kind === 'frame') writer.recordFrame(record.frame.atMs, record.frame.bytes);
+    else if (record.kind === 'mark') writer.recordMark(record.mark);
     else writer.recordFramesMissing(record.atMs);
     if (i % flushEvery === flushEvery - 1) await writer.flush();
   }

@@ -13,6 +13,7 @@ import type { SnapshotStore } from '../snapshot/index.js';
 
 import { contentIndexOf } from './content-index.js';
 import { differFor } from './differ-for.js';
+import { describeDivergence } from './divergence.js';
 import { migrationHistory } from './history.js';
 import type { MigrationReport } from './report.js';
 import { changeBetween, lineOf } from './target.js';
@@ -170,6 +171,9 @@ function adviceFor(report: MigrationReport, ram: Shares): string[] {
       'No page reads as zeros: the guest was not squeezed before it stopped. Give the machine a balloon, and the guest its driver (virtio_balloon).',
     );
   }
+  if (report.replay?.divergence !== undefined) {
+    advice.push(`${capitalized(describeDivergence(report.replay.divergence))}.`);
+  }
   if (report.replay === undefined) {
     advice.push(`Nothing was replayed (${report.reason}).`);
   } else if (report.replay.anchorsMissed > report.replay.anchors / 2) {
@@ -186,4 +190,8 @@ function adviceFor(report: MigrationReport, ram: Shares): string[] {
     advice.push('Pages were sent twice after a failed proof. Report that if it happens again.');
   }
   return advice;
+}
+
+function capitalized(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
 }

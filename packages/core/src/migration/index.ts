@@ -7,6 +7,14 @@ export {
   type ResidueKind,
   type ResidueShare,
 } from './explain.js';
+export { describeDivergence } from './divergence.js';
+export {
+  lastRehearsal,
+  rehearsalSchema,
+  rehearse,
+  type Rehearsal,
+  type RehearseOptions,
+} from './rehearse.js';
 export { migrationHistory } from './history.js';
 export { migrate, type MigrateOptions } from './migrate.js';
 export type { Plan } from './plan.js';

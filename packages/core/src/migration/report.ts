@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { attempts, effectPolicies } from '../gate/index.js';
-import { byteClasses, missedAnchor } from '../protocol/index.js';
+import { byteClasses, divergence, missedAnchor } from '../protocol/index.js';
 
 import { MAX_SAMPLES } from './race-samples.js';
 
@@ -76,6 +76,9 @@ export const migrationReportSchema = z.strictObject({
       seconds,
       sessionSeconds: seconds,
       reason: z.string().optional(),
+      /** In virtual time: marks of the log that the replay came to, and the first that it did not. */
+      marks: count.optional(),
+      divergence: divergence.optional(),
       /** The screens that did not appear, and why they were given up; the first ones. */
       missed: z.array(missedAnchor).optional(),
       /** Whether the session's last screen came; absent where none was recorded. */

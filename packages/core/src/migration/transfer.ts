@@ -120,7 +120,7 @@ class Transfer {
   }
 
   /** The replay came to the very state that is to travel. */
-  #isExact({ report: { state } }: Race): boolean {
+  #isExact({ report: { state, marks } }: Race): boolean {
     if (state === undefined) return false;
     const { head, analysis, note } = this.#o;
     const { ram, disk, device } = head.manifest;
@@ -135,7 +135,7 @@ class Transfer {
       'log' in input && input.logs.some((log) => log.framesMissingFromMs !== undefined);
     const why = unlogged
       ? 'the input log does not have all the network frames that the guest got'
-      : `${different.join(', ')} differ`;
+      : `${different.join(', ')} differ, and the ${String(marks ?? 0)} marks before do not`;
     note(`The replay in virtual time was not exact (${why}); what differs was shipped.`);
     return false;
   }

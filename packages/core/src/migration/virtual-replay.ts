@@ -8,12 +8,19 @@ import { fileImage, type Differ, type PageRuns, type State } from '@reprise/diff
 import { describeError } from '../errors.js';
 import { FlowTable, summarizeAttempts } from '../gate/index.js';
 import type { VirtualClock } from '../hypervisor/index.js';
-import type { InputLog } from '../input/index.js';
-import type { Content } from '../protocol/index.js';
+import type { InputLog, SessionMark } from '../input/index.js';
+import type { Content, Divergence } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore, WorkingCopy } from '../snapshot/index.js';
 import { bootFilesOf, PoweredVm, runtimeDirectory } from '../supervisor/index.js';
-import { deviceInputs, nsOfMs } from '../virtual-time/index.js';
+import { deviceInputs, nsOfMs, toSessionMark } from '../virtual-time/index.js';
 
+import {
+  comparableMarks,
+  describeDivergence,
+  differingParts,
+  divergenceAt,
+  type MarkedPart,
+} from './divergence.js';
 import { diskImage } from './images.js';
 import type { Replayed } from './replay.js';
 import { sessionMs } from './session-log.js';
@@ -70,16 +77,25 @@ export async function replayVirtually(options: VirtualReplayOptions): Promise<Vi
       ...{ from: base.root, scratch: migration, signal: options.signal },
     });
     const flows = new FlowTable(() => performance.now() - startedMs);
-    const device = await replaySessions(options, copy, flows);
+    const replayed = await replaySessions(options, copy, flows);
+    const { device, marks, divergence } = replayed;
     const state = await adoptable(options, copy, device);
+    const attempts =
+      (await store.machine(base.vm)).network === 'none'
+        ? {}
+        : { attempts: summarizeAttempts(flows.ledger()) };
+    const produced = { state: await imagesOf(copy), changed: state.changed };
+    if (divergence !== undefined) {
+      const reason = describeDivergence(divergence);
+      return {
+        report: report({ outcome: 'diverged', reason, marks, divergence, ...attempts }),
+        produced,
+        [Symbol.asyncDispose]: dispose,
+      };
+    }
     return {
-      report: report({
-        state: await digestsOf(options, state),
-        ...((await store.machine(base.vm)).network === 'none'
-          ? {}
-          : { attempts: summarizeAttempts(flows.ledger()) }),
-      }),
-      produced: { state: await imagesOf(copy), changed: state.changed },
+      report: report({ marks, state: await digestsOf(options, state), ...attempts }),
+      produced,
       state,
       [Symbol.asyncDispose]: dispose,
     };
@@ -94,18 +110,25 @@ export async function replayVirtually(options: VirtualReplayOptions): Promise<Vi
   }
 }
 
-/** Settles with the path of the last device state. */
+interface ReplayedSessions {
+  /** The path of the last device state. */
+  readonly device: string;
+  readonly marks: number;
+  /** Where they were given up. */
+  readonly divergence?: Divergence;
+}
+
 async function replaySessions(
   options: VirtualReplayOptions,
   copy: WorkingCopy,
   flows: FlowTable,
-): Promise<string> {
+): Promise<ReplayedSessions> {
   const { store, base, logs, migration, signal } = options;
   const machine = await store.machine(base.vm);
   const boot = await bootFilesOf(store, machine);
   const eventsTotal = logs.reduce((sum, log) => sum + log.events.length, 0);
   let deviceState = copy.paths.resumeFrom;
-  let [events, sessionsMs] = [0, 0];
+  let [events, sessionsMs, marks] = [0, 0, 0];
   for (const [i, log] of logs.entries()) {
     if (deviceState === undefined) throw new Error('a snapshot has no device state');
     await using powered = await PoweredVm.start({
@@ -121,17 +144,22 @@ async function replaySessions(
       },
     });
     const before = { events, sessionsMs };
-    await replaySession(powered, log, signal, (done, ms) => {
+    const compared = await replaySession(powered, log, signal, (done, ms) => {
       options.onProgress(before.events + done, eventsTotal, before.sessionsMs + ms);
     });
+    marks += compared.equal;
     const next = join(copy.paths.directory, `device-${String(i)}`);
     await powered.suspend(next, signal);
     deviceState = next;
+    if (compared.different !== undefined) {
+      const divergence = divergenceAt(log, compared.equal, compared.different, i);
+      return { device: next, marks, divergence };
+    }
     events += log.events.length;
     sessionsMs += sessionMs(log);
   }
   if (deviceState === undefined) throw new Error('no session was recorded');
-  return deviceState;
+  return { device: deviceState, marks };
 }
 
 async function replaySession(
@@ -139,18 +167,24 @@ async function replaySession(
   log: InputLog,
   signal: AbortSignal,
   onProgress: (events: number, sessionMs: number) => void,
-): Promise<void> {
+): Promise<Compared> {
   const { virtualClock } = vm;
   if (virtualClock === undefined || log.header.virtual === undefined || log.end === undefined) {
     throw new Error('The session was not recorded in virtual time.');
   }
   await virtualClock.load(deviceInputs(log));
-  const startNs = await virtualClock.replay(nsOfMs(log.end.atMs));
+  const { markEveryMs } = log.header.virtual;
+  const startNs = await virtualClock.replay(
+    nsOfMs(log.end.atMs),
+    markEveryMs === undefined ? {} : { markEveryNs: nsOfMs(markEveryMs) },
+  );
   if (startNs !== log.header.virtual.startNs) {
     throw new Error('The guest begins at another instant than the session did.');
   }
   const deadline = AbortSignal.timeout(sessionMs(log) * PATIENCE_FACTOR + PATIENCE_SPARE_MS);
   const watching = watch(virtualClock, onProgress);
+  const comparing = compareMarks(virtualClock, log);
+  comparing.catch(() => undefined);
   try {
     await vm.resume();
     await virtualClock.replayed(AbortSignal.any([signal, deadline]));
@@ -158,8 +192,45 @@ async function replaySession(
     watching.stop();
     await watching.done;
   }
+  const compared = await comparing;
+  if (compared.different !== undefined) return compared;
   const { latestNs } = await virtualClock.status();
   if (latestNs !== 0) throw new Error('Input went in late, so the replay cannot be exact.');
+  return compared;
+}
+
+interface Compared {
+  /** Marks of the log that the replay came to. */
+  readonly equal: number;
+  /** In what the next one differs; absent where all were equal. */
+  readonly different?: readonly MarkedPart[];
+}
+
+/** Holds each mark of the replay against the session's as it comes; stops the guest at the first that differs. */
+async function compareMarks(clock: VirtualClock, log: InputLog): Promise<Compared> {
+  let equal = 0;
+  for (const expected of comparableMarks(log)) {
+    const mark = await markAt(clock, expected.atMs);
+    if (mark === undefined) break;
+    const different = differingParts(expected, mark);
+    if (different.length > 0) {
+      await clock.halt();
+      return { equal, different };
+    }
+    equal++;
+  }
+  return { equal };
+}
+
+/** The replay's mark of that time; a log may lack some before it. */
+async function markAt(clock: VirtualClock, atMs: number): Promise<SessionMark | undefined> {
+  for (;;) {
+    const mark = await clock.nextMark();
+    if (mark === undefined) return undefined;
+    const { atMs: at } = toSessionMark(mark);
+    if (at === atMs) return toSessionMark(mark);
+    if (at > atMs) return undefined;
+  }
 }
 
 function watch(

@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { InputLogWriter, readInputLog } from '../input/index.js';
-import { openStore } from '../snapshot/index.js';
+import { recordsOf } from '../input/log-records.js';
+import { openStore, type SnapshotStore } from '../snapshot/index.js';
 import { startVm, suspendVm, vmStatus } from '../supervisor/index.js';
 import { expectIdentical } from '../testing/identical.js';
 import { childrenOf } from '../testing/processes.js';
@@ -21,7 +23,13 @@ import {
   type Pair,
 } from '../testing/tiny-pair.js';
 
-import { migrate, type MigrationReport } from './index.js';
+import {
+  explainMigration,
+  lastRehearsal,
+  migrate,
+  rehearse,
+  type MigrationReport,
+} from './index.js';
 
 /** What a session without network may cost on the link, both directions together. */
 const MOST_BYTES = 16_000;
@@ -58,6 +66,39 @@ async function diskProcessOf(supervisor: number): Promise<number> {
   const disk = children.find(({ command }) => command.includes('disk-process'));
   if (disk === undefined) throw new Error('the supervisor has no disk process');
   return disk.pid;
+}
+
+const FIRST_MARK_MS = 10_000;
+/** What the log may be behind by. */
+const LOG_DELAY_MS = 1_500;
+
+async function untilSession(host: Host, sessionMs: number): Promise<void> {
+  while (((await vmStatus(host.home, VM))?.sessionMs ?? Infinity) < sessionMs) await sleep(200);
+}
+
+/** Writes the head's log again, with another key in place of the first that was pressed and released after `fromMs`. */
+async function changeOneKey(store: SnapshotStore, fromMs: number): Promise<number> {
+  const path = (await store.head(VM))?.paths.inputLog ?? '';
+  const secret = await store.deriveKey(VM, 'input-log');
+  const log = await readInputLog(path, secret);
+  await rm(path);
+  const forged = await InputLogWriter.create(path, secret, log.header);
+  let changed: number | undefined;
+  let atMs = 0;
+  for (const record of recordsOf(log)) {
+    if (record.kind === 'mark') forged.recordMark(record.mark);
+    if (record.kind !== 'input') continue;
+    const { event } = record.input;
+    if (event.kind !== 'extended-key') throw new Error('not a log in virtual time');
+    if (record.input.atMs > fromMs) {
+      changed ??= event.keycode;
+      if (atMs === 0) ({ atMs } = record.input);
+    }
+    const other = { ...event, keycode: event.keycode + 1 };
+    forged.record({ ...record.input, event: event.keycode === changed ? other : event });
+  }
+  await forged.finish(log.end ?? { atMs: 1000 });
+  return atMs;
 }
 
 describe('a VM in virtual time that moves between two hosts', () => {
@@ -107,20 +148,45 @@ describe('a VM in virtual time that moves between two hosts', () => {
     expect(report.bytes.total).toBeLessThan(MOST_BYTES);
   });
 
-  test('arrives exactly where the log tells another story; only the bytes grow', async () => {
-    await session(here.home, ['seq 5 900 > q; sync']);
+  test('can be rehearsed while it runs, and afterwards', async () => {
     await using store = await openStore({ home: here.home });
-    const path = (await store.head(VM))?.paths.inputLog ?? '';
-    const secret = await store.deriveKey(VM, 'input-log');
-    const log = await readInputLog(path, secret);
-    await rm(path);
-    const forged = await InputLogWriter.create(path, secret, log.header);
-    for (const input of log.events.slice(0, 8)) forged.record(input);
-    await forged.finish(log.end ?? { atMs: 1000 });
+    const { console } = await startVm(here.home, VM);
+    await expect(rehearse({ store, name: VM })).rejects.toMatchObject({
+      code: 'NOTHING_TO_REHEARSE',
+    });
+    await untilSession(here, FIRST_MARK_MS);
+    await typeLines(console, ['seq 5 900 > q; sync']);
+    await untilSession(here, 2 * FIRST_MARK_MS + LOG_DELAY_MS);
+    const running = await rehearse({ store, name: VM });
+    expect(running).toMatchObject({ of: 'running', exact: true, marks: 2, marksTotal: 2 });
+    expect(running.sessionSeconds).toBe(20);
+    expect((await vmStatus(here.home, VM))?.state).toBe('running');
+    await suspendVm(here.home, VM);
+    const suspended = await rehearse({ store, name: VM });
+    expect(suspended).toMatchObject({ of: 'suspended', exact: true });
+    expect(suspended.marks).toBe(suspended.marksTotal);
+    expect(await lastRehearsal(store, VM)).toEqual(suspended);
+  });
+
+  test('arrives exactly where the log tells another story, and it is told where that begins', async () => {
+    await using store = await openStore({ home: here.home });
+    const wrongMs = await changeOneKey(store, FIRST_MARK_MS);
+    const found = await rehearse({ store, name: VM });
+    expect(found).toMatchObject({ exact: false, marks: 1 });
+    expect(found.divergence).toMatchObject({ fromMs: 10_000, toMs: 20_000 });
     const report = await move(here, there.address);
     await expectIdentical(pair);
-    expect(report.notes.join(' ')).toMatch(/not exact/);
+    expect(wrongMs).toBeGreaterThan(FIRST_MARK_MS);
+    expect(report.replay).toMatchObject({ outcome: 'diverged', marks: 1 });
+    const { divergence } = report.replay ?? {};
+    expect(divergence).toMatchObject({ session: 0, fromMs: 10_000, toMs: 20_000, frames: 0 });
+    expect(divergence?.keys).toBe(2 * 'seq 5 900 > q; sync\n'.length + 2);
+    // The log is not the guest's own, and the guest noticed.
+    expect(divergence?.different).toEqual(expect.arrayContaining(['input', 'memory']));
+    expect(report.notes.join(' ')).toMatch(/another way between 10 and 20 s/);
     expect(report.residue.ramPages).toBeGreaterThan(0);
+    const { advice } = await explainMigration({ store, name: VM });
+    expect(advice.join(' ')).toMatch(/another way between 10 and 20 s of the session/);
   });
 
   test('is shipped to a host that cannot replay in virtual time, and the report says why', async () => {

@@ -2,6 +2,7 @@ export { type BytesByClass, type ByteTotals } from './byte-account.js';
 export { Channel, type Greeting } from './channel.js';
 export {
   byteClasses,
+  divergence,
   MAX_INPUT_LOG_BYTES,
   MAX_MISSED_NAMED,
   messages,
@@ -9,6 +10,7 @@ export {
   PROTOCOL_VERSION,
   type ByteClass,
   type Content,
+  type Divergence,
   type Message,
   type MessageName,
   type Side,

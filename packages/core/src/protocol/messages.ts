@@ -12,7 +12,7 @@ import { virtualTimeIdentity } from '../virtual-time/identity.js';
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 export type Side = 'source' | 'destination';
 
@@ -106,6 +106,34 @@ export const MAX_MISSED_NAMED = 100;
 /** The logs of a migration's sessions, packed and sealed; larger ones do not travel. */
 export const MAX_INPUT_LOG_BYTES = 16 * 1024 * 1024 - 1;
 
+/** Where a replay in virtual time was seen to go another way than its session. */
+export const divergence = z.strictObject({
+  /** Which of the sessions that were replayed, from 0. */
+  session: count,
+  /** Of that session's time. */
+  fromMs: count,
+  toMs: count,
+  different: z
+    .array(
+      z.enum([
+        'instructions',
+        'diskRequests',
+        'disk',
+        'framesReceived',
+        'framesSent',
+        'input',
+        'memory',
+      ]),
+    )
+    .max(7),
+  /** What the session had in that interval. */
+  keys: count,
+  pointer: count,
+  frames: count,
+  diskRequests: count,
+});
+export type Divergence = z.infer<typeof divergence>;
+
 const replayReport = z.strictObject({
   outcome: z.enum(['complete', 'diverged', 'failed', 'aborted']),
   pacing: z.string().max(64),
@@ -120,6 +148,10 @@ const replayReport = z.strictObject({
   attempts: attempts.optional(),
   seconds: z.number().min(0),
   sessionSeconds: z.number().min(0),
+  /** Marks of the log that a replay in virtual time came to, one after the other. */
+  marks: count.optional(),
+  /** The first that it did not come to. */
+  divergence: divergence.optional(),
   /** What a replay in virtual time came to. */
   state: z
     .strictObject({ ramRoot: sha256Hex, diskRoot: sha256Hex, deviceDigest: sha256Hex })

@@ -312,7 +312,7 @@ async function openRecorder(
   const secret = await store.deriveKey(working.vm, 'input-log');
   return await InputLogWriter.create(working.paths.inputLog, secret, {
     ...{ width, height, held: [], buttons: 0 },
-    ...(virtual === undefined ? {} : { virtual: { startNs: virtual.startNs } }),
+    ...(virtual === undefined ? {} : { virtual: virtual.header }),
   });
 }
 

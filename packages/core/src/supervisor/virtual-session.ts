@@ -1,9 +1,9 @@
 import type { InputInjector } from '../console/index.js';
 import { RepriseError } from '../errors.js';
 import type { VirtualClock, VirtualClockStatus } from '../hypervisor/index.js';
-import type { InputEvent, InputLogWriter } from '../input/index.js';
-import { msOfNs, toDevice, toRecorded } from '../virtual-time/device-input.js';
-import { TICK_NS } from '../virtual-time/plugin.js';
+import type { InputEvent, InputLogHeader, InputLogWriter } from '../input/index.js';
+import { msOfNs, toDevice, toRecorded, toSessionMark } from '../virtual-time/device-input.js';
+import { MARK_EVERY_NS, TICK_NS } from '../virtual-time/plugin.js';
 
 import { FrameInlet, type FrameInletOptions } from './frame-inlet.js';
 
@@ -13,8 +13,8 @@ const NOTABLE_LAG_NS = 3_000_000_000;
 
 /** The user's session of a guest in virtual time: the way in for input, and the session's exact end. */
 export class VirtualSession implements InputInjector {
-  /** The virtual clock when the session began. */
-  readonly startNs: number;
+  /** What its log says of it. */
+  readonly header: NonNullable<InputLogHeader['virtual']>;
   readonly #clock: VirtualClock;
   #log: InputLogWriter | undefined;
   #logFailure: { readonly cause: unknown } | undefined;
@@ -23,12 +23,13 @@ export class VirtualSession implements InputInjector {
 
   private constructor(clock: VirtualClock, startNs: number) {
     this.#clock = clock;
-    this.startNs = startNs;
+    this.header = { startNs, markEveryMs: msOfNs(MARK_EVERY_NS) };
   }
 
   /** To be called before the guest is resumed. */
   static async begin(clock: VirtualClock): Promise<VirtualSession> {
-    return new VirtualSession(clock, await clock.record({ tickNs: TICK_NS, paced: true }));
+    const options = { tickNs: TICK_NS, paced: true, markEveryNs: MARK_EVERY_NS };
+    return new VirtualSession(clock, await clock.record(options));
   }
 
   translate(
@@ -47,6 +48,7 @@ export class VirtualSession implements InputInjector {
     frames: Pick<FrameInletOptions, 'budgetBytes' | 'onSpent'>,
   ): void {
     this.#log = log;
+    void this.#keepMarks(log);
     this.#frames = new FrameInlet({
       ...{ ...frames, log },
       inject: (bytes) => this.#clock.inject({ kind: 'frame', bytes }).then(exactMs),
@@ -54,6 +56,20 @@ export class VirtualSession implements InputInjector {
         this.#logFailure ??= { cause };
       },
     });
+  }
+
+  /** Until the session is over; what ends the clock's connection ends this, too, and is told by others. */
+  async #keepMarks(log: InputLogWriter): Promise<void> {
+    for (;;) {
+      const mark = await this.#clock.nextMark().catch(() => undefined);
+      if (mark === undefined) return;
+      try {
+        log.recordMark(toSessionMark(mark));
+      } catch (cause) {
+        this.#logFailure ??= { cause };
+        return;
+      }
+    }
   }
 
   async inject(event: InputEvent): Promise<number> {

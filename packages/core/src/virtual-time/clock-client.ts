@@ -7,6 +7,7 @@ import type {
   TimedDeviceInput,
   VirtualClock,
   VirtualClockStatus,
+  VirtualMark,
 } from '../hypervisor/virtual-clock.js';
 
 import {
@@ -82,8 +83,20 @@ export class ClockClient implements VirtualClock, AsyncDisposable {
     return await this.#askTime({ type: 'now' });
   }
 
-  async record(options: { readonly tickNs: number; readonly paced: boolean }): Promise<number> {
-    return await this.#askTime({ type: 'record', ...options });
+  async record(options: {
+    readonly tickNs: number;
+    readonly paced: boolean;
+    readonly markEveryNs?: number;
+  }): Promise<number> {
+    return await this.#askTime({ type: 'record', markEveryNs: 0, ...options });
+  }
+
+  async nextMark(): Promise<VirtualMark | undefined> {
+    // The guest may be slow: a mark is due by its clock, not by ours.
+    const reply = await this.#ask({ type: 'mark' }, { timeoutMs: undefined });
+    if (reply.type === 'time') return undefined;
+    if (reply.type !== 'mark') throw unexpected();
+    return reply.mark;
   }
 
   async inject(input: DeviceInput): Promise<number> {
@@ -110,8 +123,15 @@ export class ClockClient implements VirtualClock, AsyncDisposable {
     if (batch.length > 0) await this.#askTime({ type: 'append', events: batch });
   }
 
-  async replay(stopAtNs: number): Promise<number> {
-    return await this.#askTime({ type: 'replay', stopAtNs });
+  async replay(
+    stopAtNs: number,
+    { markEveryNs = 0 }: { readonly markEveryNs?: number } = {},
+  ): Promise<number> {
+    return await this.#askTime({ type: 'replay', stopAtNs, markEveryNs });
+  }
+
+  async halt(): Promise<void> {
+    await this.#askTime({ type: 'stop', atNs: 0 });
   }
 
   async replayed(signal?: AbortSignal): Promise<number> {

@@ -1,5 +1,10 @@
-import { type DeviceInput, MOST_AXIS, type TimedDeviceInput } from '../hypervisor/virtual-clock.js';
-import type { InputEvent, InputLog } from '../input/input-event.js';
+import {
+  type DeviceInput,
+  MOST_AXIS,
+  type TimedDeviceInput,
+  type VirtualMark,
+} from '../hypervisor/virtual-clock.js';
+import type { InputEvent, InputLog, SessionMark } from '../input/input-event.js';
 import { TICK_MS } from '../input/input-event.js';
 import { recordsOf } from '../input/log-records.js';
 
@@ -70,6 +75,11 @@ export function* deviceInputs(log: InputLog): Generator<TimedDeviceInput> {
       if (input !== undefined) yield { atNs: nsOfMs(record.input.atMs), input };
     }
   }
+}
+
+/** As the log keeps it. */
+export function toSessionMark({ atNs, ...rest }: VirtualMark): SessionMark {
+  return { atMs: msOfNs(atNs), ...rest };
 }
 
 /** Exact: times in a log are whole ticks, and so is what the plugin answers. */

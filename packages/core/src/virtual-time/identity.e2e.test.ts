@@ -65,6 +65,20 @@ describe('a session in virtual time', () => {
     expect(trial.stopNs % TICK_NS).toBe(0);
   });
 
+  test('is marked twice a second, each mark unlike the one before', () => {
+    const { marks } = trial.end;
+    expect(marks.length).toBe(Math.floor(trial.stopNs / 500_000_000));
+    for (const [i, mark] of marks.entries()) {
+      expect(mark.atNs).toBe((i + 1) * 500_000_000);
+      expect(mark.instructions).toBeGreaterThan(marks[i - 1]?.instructions ?? 0);
+      expect(mark.memory).not.toBe(marks[i - 1]?.memory);
+    }
+    const last = marks.at(-1);
+    expect(last?.diskRequests).toBeGreaterThan(marks[0]?.diskRequests ?? 0);
+    expect(last?.disk).not.toBe(marks[0]?.disk);
+    expect(last?.input).not.toBe(marks[0]?.input);
+  });
+
   test('replays bit for bit: memory, disk, devices', async () => {
     expect(await guest.replay(trial)).toEqual(trial.end);
   });
@@ -89,7 +103,14 @@ describe('a session in virtual time', () => {
   });
 
   test('is lost when the disk takes a whole kick at once', async () => {
-    expect((await guest.replay(trial, without('disk-batches'))).ram).not.toBe(trial.end.ram);
+    const replayed = await guest.replay(trial, without('disk-batches'));
+    expect(replayed.ram).not.toBe(trial.end.ram);
+    // Nobody has to wait for the end to see it.
+    const first = trial.end.marks.findIndex(
+      (mark, i) => JSON.stringify(mark) !== JSON.stringify(replayed.marks[i]),
+    );
+    expect(first).toBeGreaterThanOrEqual(0);
+    expect(first).toBeLessThan(trial.end.marks.length / 2);
   });
 
   test('is lost when the disk is kicked through an event descriptor', async () => {

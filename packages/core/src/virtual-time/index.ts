@@ -1,5 +1,5 @@
 /** Guests whose time counts instructions: whether they run here, and how input reaches them. */
-export { deviceInputs, msOfNs, nsOfMs } from './device-input.js';
+export { deviceInputs, msOfNs, nsOfMs, toSessionMark } from './device-input.js';
 export {
   differenceBetween,
   identifyVirtualTime,

@@ -5,7 +5,7 @@ import { RepriseError } from '../errors.js';
 
 import { appendedBytes, encodeRequest, ReplyReader } from './messages.js';
 
-function reply(type: number, id: number, body: Buffer, version = 1): Buffer {
+function reply(type: number, id: number, body: Buffer, version = 2): Buffer {
   const head = Buffer.alloc(10);
   head.writeUInt32LE(6 + body.length, 0);
   head.writeUInt8(version, 4);
@@ -27,7 +27,7 @@ describe('what the plugin is asked', () => {
       input: { kind: 'key', number: 0x9c, down: true },
     });
     expect(request.toString('hex')).toBe(
-      '0c000000' + '01' + '04' + '07000000' + '01' + '9c000000' + '01',
+      '0c000000' + '02' + '04' + '07000000' + '01' + '9c000000' + '01',
     );
   });
 
@@ -62,11 +62,12 @@ describe('what the plugin answers', () => {
 
   test('is refused, with what to do, when it is no reply', () => {
     const bad = [
-      reply(0x80, 1, time(1n), 2),
+      reply(0x80, 1, time(1n), 1),
       reply(0x77, 1, time(1n)),
       reply(0x80, 1, Buffer.alloc(3)),
       reply(0x80, 1, time(2n ** 60n)),
       reply(0x81, 1, Buffer.from([9])),
+      reply(0x82, 1, Buffer.alloc(51)),
       Buffer.from('ffffffff00000000', 'hex'),
     ];
     for (const bytes of bad) {

@@ -3,11 +3,12 @@ import type {
   DeviceInput,
   TimedDeviceInput,
   VirtualClockStatus,
+  VirtualMark,
 } from '../hypervisor/virtual-clock.js';
 
 /** The control protocol of the plugin, as bytes: packages/qemu-vclock/docs/control-protocol.md. */
 
-const VERSION = 1;
+const VERSION = 2;
 const LENGTH_BYTES = 4;
 const HEAD_BYTES = 6;
 export const MAX_MESSAGE_BYTES = 1 << 20;
@@ -15,12 +16,19 @@ export const MAX_MESSAGE_BYTES = 1 << 20;
 export type Request =
   | { readonly type: 'status' }
   | { readonly type: 'now' }
-  | { readonly type: 'record'; readonly tickNs: number; readonly paced: boolean }
+  | {
+      readonly type: 'record';
+      readonly tickNs: number;
+      readonly paced: boolean;
+      /** Between two marks; 0: none. */
+      readonly markEveryNs: number;
+    }
   | { readonly type: 'input'; readonly input: DeviceInput }
   | { readonly type: 'append'; readonly events: readonly TimedDeviceInput[] }
-  | { readonly type: 'replay'; readonly stopAtNs: number }
+  | { readonly type: 'replay'; readonly stopAtNs: number; readonly markEveryNs: number }
   | { readonly type: 'stop'; readonly atNs: number }
-  | { readonly type: 'wait' };
+  | { readonly type: 'wait' }
+  | { readonly type: 'mark' };
 
 const requestType = {
   status: 1,
@@ -31,14 +39,16 @@ const requestType = {
   replay: 6,
   stop: 7,
   wait: 8,
+  mark: 9,
 };
-const replyType = { time: 0x80, status: 0x81, refusal: 0xff };
+const replyType = { time: 0x80, status: 0x81, mark: 0x82, refusal: 0xff };
 const inputKind = { key: 1, pointer: 2, frame: 3 };
 const modes = ['idle', 'recording', 'replaying', 'stopped'] as const;
 
 export type Reply =
   | { readonly type: 'time'; readonly id: number; readonly ns: number }
   | { readonly type: 'status'; readonly id: number; readonly status: VirtualClockStatus }
+  | { readonly type: 'mark'; readonly id: number; readonly mark: VirtualMark }
   | {
       readonly type: 'refusal';
       readonly id: number;
@@ -67,9 +77,14 @@ function encodeBody(request: Request): Buffer {
     case 'status':
     case 'now':
     case 'wait':
+    case 'mark':
       return Buffer.alloc(0);
     case 'record':
-      return Buffer.concat([int64(request.tickNs), Buffer.from([request.paced ? 1 : 0])]);
+      return Buffer.concat([
+        int64(request.tickNs),
+        Buffer.from([request.paced ? 1 : 0]),
+        int64(request.markEveryNs),
+      ]);
     case 'input':
       return encodeInput(request.input);
     case 'append': {
@@ -81,7 +96,7 @@ function encodeBody(request: Request): Buffer {
       return Buffer.concat([count, ...events]);
     }
     case 'replay':
-      return int64(request.stopAtNs);
+      return Buffer.concat([int64(request.stopAtNs), int64(request.markEveryNs)]);
     case 'stop':
       return int64(request.atNs);
   }
@@ -142,6 +157,8 @@ function decodeReply(message: Buffer): Reply {
       return { type: 'time', id, ns: numberAt(body, 0) };
     case replyType.status:
       return { type: 'status', id, status: decodeStatus(body) };
+    case replyType.mark:
+      return { type: 'mark', id, mark: decodeMark(body) };
     case replyType.refusal:
       if (body.length < 2) throw misread('a refusal without its reason');
       return { type: 'refusal', id, fault: body.readUInt16LE(0), text: body.toString('utf8', 2) };
@@ -165,6 +182,24 @@ function decodeStatus(body: Buffer): VirtualClockStatus {
     latestNs: field(6),
     diskRequests: field(7),
     diskNs: field(8),
+  };
+}
+
+const MARK_BYTES = 52;
+
+function decodeMark(body: Buffer): VirtualMark {
+  if (body.length < MARK_BYTES) throw misread('a mark that is too short');
+  // Of a digest the log keeps the lower half: what is not equal differs in it.
+  const digest = (offset: number) => body.readUInt32LE(offset);
+  return {
+    atNs: numberAt(body, 0),
+    instructions: numberAt(body, 8),
+    diskRequests: numberAt(body, 16),
+    disk: digest(24),
+    input: digest(32),
+    memory: digest(40),
+    framesReceived: body.readUInt16LE(48),
+    framesSent: body.readUInt16LE(50),
   };
 }
 

@@ -14,6 +14,9 @@ export const ICOUNT_SHIFT = 2;
 /** Input goes in at multiples of this; times in the log of such a session are whole numbers of it. */
 export const TICK_NS = 10_000_000;
 
+/** Between two marks of a session: how late a replay that goes another way is noticed at most. */
+export const MARK_EVERY_NS = 10_000_000_000;
+
 /** The plugin's path: REPRISE_VCLOCK_PLUGIN, or where the build puts it. Throws VIRTUAL_TIME_UNAVAILABLE. */
 export async function vclockPlugin(): Promise<string> {
   const path = process.env['REPRISE_VCLOCK_PLUGIN'] ?? fileURLToPath(PLUGIN);

@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import { createOverlay, DiskView, overlayBlocks } from '@reprise/blkdriver-native';
 
 import { QemuHypervisor, type QemuOptions } from '../hypervisor/qemu/qemu.js';
-import type { DeviceInput, TimedDeviceInput, VirtualClock } from '../hypervisor/virtual-clock.js';
+import type {
+  DeviceInput,
+  TimedDeviceInput,
+  VirtualClock,
+  VirtualMark,
+} from '../hypervisor/virtual-clock.js';
 import type { BootFiles } from '../hypervisor/index.js';
 import type { Machine } from '../machine/index.js';
 import { copySparse } from '../snapshot/index.js';
@@ -15,8 +20,9 @@ import { PoweredVm } from '../supervisor/powered-vm.js';
 
 import { TICK_NS } from './plugin.js';
 
-/** Where a guest stood at the end of a run: digests, and the session's time. */
+/** Where a guest stood at the end of a run: digests, and the session's time; and its marks on the way. */
 export interface TrialState {
+  readonly marks: readonly VirtualMark[];
   readonly ram: string;
   readonly disk: string;
   readonly device: string;
@@ -44,6 +50,8 @@ export interface TrialGuestOptions {
 export type PlayTrial = (put: (input: DeviceInput) => Promise<void>) => Promise<void>;
 
 const BLOCK_BYTES = 4096;
+/** Shorter than a session's, as trials are. */
+const MARK_EVERY_NS = 500_000_000;
 
 /**
  * A guest in virtual time, booted once; from there sessions are recorded and replayed as often as one likes,
@@ -76,14 +84,15 @@ export class TrialGuest implements AsyncDisposable {
     const run = this.#newRun();
     await using powered = await this.#start(run, qemu);
     const clock = clockOf(powered);
-    await clock.record({ tickNs: TICK_NS, paced: true });
+    await clock.record({ tickNs: TICK_NS, paced: true, markEveryNs: MARK_EVERY_NS });
+    const marks = marksOf(clock);
     await powered.vm.resume();
     const events: TimedDeviceInput[] = [];
     await play(async (input) => {
       events.push({ atNs: await clock.inject(input), input });
     });
     const stopNs = await clock.stop();
-    return { events, stopNs, end: await this.#end(run, powered, stopNs) };
+    return { events, stopNs, end: await this.#end(run, powered, stopNs, await marks) };
   }
 
   /** Replays on a fresh copy, as fast as this host can. */
@@ -92,10 +101,11 @@ export class TrialGuest implements AsyncDisposable {
     await using powered = await this.#start(run, qemu);
     const clock = clockOf(powered);
     await clock.load(trial.events);
-    await clock.replay(trial.stopNs);
+    await clock.replay(trial.stopNs, { markEveryNs: MARK_EVERY_NS });
+    const marks = marksOf(clock);
     await powered.vm.resume();
     const sessionNs = await clock.replayed(this.#o.signal);
-    return await this.#end(run, powered, sessionNs);
+    return await this.#end(run, powered, sessionNs, await marks);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -158,13 +168,19 @@ export class TrialGuest implements AsyncDisposable {
     };
   }
 
-  async #end(run: string, powered: PoweredVm, sessionNs: number): Promise<TrialState> {
+  async #end(
+    run: string,
+    powered: PoweredVm,
+    sessionNs: number,
+    marks: readonly VirtualMark[],
+  ): Promise<TrialState> {
     await powered.suspend(this.#path(run, 'device'));
     const state = {
       ram: await digestFile(this.#path(run, 'ram')),
       disk: await this.#digestDisk(run),
       device: await digestFile(this.#path(run, 'device')),
       sessionNs,
+      marks,
     };
     await rm(this.#path(run), { recursive: true, force: true });
     return state;
@@ -184,6 +200,17 @@ export class TrialGuest implements AsyncDisposable {
       }
     }
     return hash.digest('hex');
+  }
+}
+
+/** All marks of a session or a replay; settles when it is over. */
+async function marksOf(clock: VirtualClock): Promise<VirtualMark[]> {
+  const marks: VirtualMark[] = [];
+  for (;;) {
+    // What ends the connection ends the run, too, and is told by that.
+    const mark = await clock.nextMark().catch(() => undefined);
+    if (mark === undefined) return marks;
+    marks.push(mark);
   }
 }
 

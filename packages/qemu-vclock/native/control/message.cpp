@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "control/wire.h"
+#include "session/marker.h"
 
 namespace reprise::vclock {
 namespace {
@@ -19,8 +20,10 @@ enum class Type : std::uint8_t {
   kReplay = 6,
   kStop = 7,
   kWait = 8,
+  kMark = 9,
   kTimeReply = 0x80,
   kStatusReply = 0x81,
+  kMarkReply = 0x82,
   kRefusalReply = 0xff,
 };
 
@@ -72,6 +75,12 @@ Event read_event(WireReader& in) {
   return KeyEvent{};
 }
 
+std::int64_t mark_interval_ns(WireReader& in) {
+  const auto value = time_ns(in);
+  if (!Marker::possible(value)) in.fail();
+  return value;
+}
+
 AppendRequest read_append(WireReader& in) {
   AppendRequest append;
   const auto count = in.number<std::uint32_t>();
@@ -94,6 +103,7 @@ std::optional<RequestBody> read_body(Type type, WireReader& in) {
       RecordRequest record;
       record.tick_ns = time_ns(in);
       record.paced = flag(in);
+      record.mark_ns = mark_interval_ns(in);
       if (record.tick_ns < kShortestTickNs || record.tick_ns > kLongestTickNs) in.fail();
       return record;
     }
@@ -101,14 +111,21 @@ std::optional<RequestBody> read_body(Type type, WireReader& in) {
       return InputRequest{read_event(in)};
     case Type::kAppend:
       return read_append(in);
-    case Type::kReplay:
-      return ReplayRequest{time_ns(in)};
+    case Type::kReplay: {
+      ReplayRequest replay;
+      replay.stop_at_ns = time_ns(in);
+      replay.mark_ns = mark_interval_ns(in);
+      return replay;
+    }
     case Type::kStop:
       return StopRequest{time_ns(in)};
     case Type::kWait:
       return WaitRequest{};
+    case Type::kMark:
+      return MarkRequest{};
     case Type::kTimeReply:
     case Type::kStatusReply:
+    case Type::kMarkReply:
     case Type::kRefusalReply:
       break;
   }
@@ -135,7 +152,7 @@ std::variant<Request, Refusal> decode_request(std::span<const std::byte> message
   if (in.failed()) return Refusal{0, Fault::kMalformed, "the message is shorter than its head"};
   if (version != kProtocolVersion) {
     return Refusal{id, Fault::kUnknownVersion,
-                   "this plugin speaks version 1; use the reprise that it was built with"};
+                   "this plugin speaks version 2; use the reprise that it was built with"};
   }
   auto body = read_body(static_cast<Type>(type), in);
   if (!body) return Refusal{id, Fault::kUnknownRequest, "the request is not known"};
@@ -148,6 +165,20 @@ std::variant<Request, Refusal> decode_request(std::span<const std::byte> message
 std::vector<std::byte> encode_time(std::uint32_t id, std::int64_t ns) {
   auto out = begin(Type::kTimeReply, id, sizeof(ns));
   put_number(out, ns);
+  return out;
+}
+
+std::vector<std::byte> encode_mark(std::uint32_t id, const Mark& mark) {
+  constexpr std::size_t kBodyBytes = 6 * sizeof(std::uint64_t) + 2 * sizeof(std::uint16_t);
+  auto out = begin(Type::kMarkReply, id, kBodyBytes);
+  put_number(out, mark.at_ns);
+  put_number(out, mark.trace.instructions);
+  put_number(out, mark.trace.disk_requests);
+  put_number(out, mark.trace.disk_digest);
+  put_number(out, mark.input_digest);
+  put_number(out, mark.memory_digest);
+  put_number(out, mark.trace.frames_received);
+  put_number(out, mark.trace.frames_sent);
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "session/event.h"
+#include "session/mark.h"
 
 /**
  * The control protocol, as bytes. A pure unit: nothing here knows of sockets or of QEMU. Every
@@ -16,7 +17,7 @@
  */
 namespace reprise::vclock {
 
-inline constexpr std::uint8_t kProtocolVersion = 1;
+inline constexpr std::uint8_t kProtocolVersion = 2;
 /** Of a message, its length field not counted. */
 inline constexpr std::size_t kMostMessageBytes = 1U << 20;
 inline constexpr std::size_t kLengthBytes = 4;
@@ -28,6 +29,8 @@ struct NowRequest {};
 struct RecordRequest {
   std::int64_t tick_ns = 0;
   bool paced = false;
+  /** Between two marks; 0: none are taken. */
+  std::int64_t mark_ns = 0;
 };
 struct InputRequest {
   Event event;
@@ -39,16 +42,20 @@ struct AppendRequest {
 /** Begin a replay of what was appended, before the guest runs; it stops at this time. */
 struct ReplayRequest {
   std::int64_t stop_at_ns = 0;
+  std::int64_t mark_ns = 0;
 };
 /** Be told when the guest was told to stop. */
 struct WaitRequest {};
+/** Be told of the next mark, or that none comes any more. */
+struct MarkRequest {};
 /** Stop the guest at the first tick at or after this time. */
 struct StopRequest {
   std::int64_t at_ns = 0;
 };
 
-using RequestBody = std::variant<StatusRequest, NowRequest, RecordRequest, InputRequest,
-                                 AppendRequest, ReplayRequest, StopRequest, WaitRequest>;
+using RequestBody =
+    std::variant<StatusRequest, NowRequest, RecordRequest, InputRequest, AppendRequest,
+                 ReplayRequest, StopRequest, WaitRequest, MarkRequest>;
 
 struct Request {
   std::uint32_t id = 0;
@@ -87,6 +94,7 @@ struct StatusReport {
 
 /** Whole replies, with their length fields. */
 std::vector<std::byte> encode_time(std::uint32_t id, std::int64_t ns);
+std::vector<std::byte> encode_mark(std::uint32_t id, const Mark& mark);
 std::vector<std::byte> encode_status(std::uint32_t id, const StatusReport& report);
 std::vector<std::byte> encode_refusal(const Refusal& refusal);
 

@@ -7,12 +7,18 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <exception>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace reprise::vclock {
 namespace {
+
+/** After a fault of the system's (no descriptor, no memory): it would be there again at once. */
+constexpr int kBreathMs = 100;
 
 [[noreturn]] void fail(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
@@ -40,21 +46,29 @@ Server::Server(const std::string& path, Outbox& outbox, Handlers handlers)
     : outbox_(outbox), handlers_(std::move(handlers)), listener_(listen_at(path)) {}
 
 void Server::run() {
-  for (;;) {
+  for (bool breathe = false;;) {
     const short wanted = static_cast<short>(POLLIN | (outbox_.pending() ? POLLOUT : 0));
-    std::array<pollfd, 3> polled{{{listener_.get(), POLLIN, 0},
+    // Shut, the listener tells so although nobody asks; a visitor is left to wait.
+    const short visitors = breathe ? 0 : POLLIN;
+    std::array<pollfd, 3> polled{{{listener_.get(), visitors, 0},
                                   {outbox_.wake_fd(), POLLIN, 0},
                                   {controller_.get(), wanted, 0}}};
-    if (::poll(polled.data(), polled.size(), -1) < 0) {
-      if (errno == EINTR) continue;
-      return;
+    if (::poll(polled.data(), polled.size(), breathe ? kBreathMs : -1) < 0) {
+      if (errno != EINTR) std::this_thread::sleep_for(std::chrono::milliseconds(kBreathMs));
+      continue;
     }
+    breathe = false;
     if ((polled[0].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return;
-    if ((polled[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0) hear();
-    if (!outbox_.send(controller_.get()) && controller_.open()) hang_up();
+    try {
+      if ((polled[2].revents & (POLLIN | POLLHUP | POLLERR)) != 0) hear();
+      if (!outbox_.send(controller_.get()) && controller_.open()) hang_up();
+    } catch (const std::exception&) {
+      // Memory for what it sent: the guest goes on without this controller.
+      hang_up();
+    }
     // Nobody is there to read it.
     if (!controller_.open()) outbox_.clear();
-    if ((polled[0].revents & POLLIN) != 0) welcome();
+    if ((polled[0].revents & POLLIN) != 0) breathe = !welcome();
   }
 }
 
@@ -62,9 +76,11 @@ void Server::close() noexcept {
   ::shutdown(listener_.get(), SHUT_RDWR);
 }
 
-void Server::welcome() {
+bool Server::welcome() {
   Descriptor visitor(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (visitor.open() && !controller_.open()) controller_ = std::move(visitor);
+  if (!visitor.open()) return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED;
+  if (!controller_.open()) controller_ = std::move(visitor);
+  return true;
 }
 
 void Server::hear() {

@@ -14,9 +14,10 @@
 
 namespace reprise::vclock {
 
-/** What the server does with what it hears. Called on the server's thread. */
+/** What the server does with what it hears. Called on the server's thread; `request` may throw, and
+ * then the controller is hung up on. */
 struct Handlers {
-  std::function<void(Request)> request;
+  std::function<void(Request&&)> request;
   /** The controller went away. */
   std::function<void()> gone;
 };
@@ -34,7 +35,8 @@ class Server {
   void close() noexcept;
 
  private:
-  void welcome();
+  /** False: the system cannot take a visitor in now. */
+  bool welcome();
   void hear();
   void hang_up();
 

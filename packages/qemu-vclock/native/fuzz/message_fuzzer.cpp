@@ -19,6 +19,9 @@ class HastyGuest final : public Guest {
   void wake_at(std::int64_t at) override { appointment_ = at; }
   void inject(const Event&) override {}
   void stop() override { appointment_ = 0; }
+  Trace trace() override { return {}; }
+  std::uint64_t memory_digest(std::size_t, std::size_t) override { return 0; }
+  std::int64_t disk_held_ns() override { return 0; }
   std::int64_t host_ns() override { return now_; }
   void rest_ns(std::int64_t) override {}
 

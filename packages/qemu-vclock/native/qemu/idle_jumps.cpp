@@ -16,11 +16,15 @@ void IdleJumps::attach() {
 void IdleJumps::before_main_loop_looks() {
   // A guest that stands has no timers, and its CPU's thread is to be left asleep.
   if (!qemu_.runstate_is_running()) return;
-  const auto jump_if_idle = [](CPUState*, RunOnCpuData data) {
-    const auto* self = static_cast<const IdleJumps*>(data.pointer);
-    if (!self->ended_) self->qemu_.icount_start_warp_timer();
+  const auto work = [](CPUState*, RunOnCpuData data) {
+    static_cast<IdleJumps*>(data.pointer)->jump_if_idle();
   };
-  qemu_.async_run_on_cpu(cpu_, jump_if_idle, RunOnCpuData{this});
+  qemu_.async_run_on_cpu(cpu_, work, RunOnCpuData{this});
+}
+
+void IdleJumps::jump_if_idle() {
+  if (ended_ || (qemu_.cpu_is_stopped(cpu_) && !when_stopped_)) return;
+  qemu_.icount_start_warp_timer();
 }
 
 }  // namespace reprise::vclock

@@ -13,17 +13,20 @@ namespace reprise::vclock {
  * thread makes the jumps, where everything is counted: the main loop, each time before it would
  * look for an idle CPU, gives that thread a piece of work, and a CPU that has work does not look
  * idle.
+ *
+ * A CPU that is stopped looks idle, too: while the machine is reset, and once it was told to stop
+ * for good. How long that lasts is the host's affair, so the clock stands still meanwhile.
  */
 class IdleJumps {
  public:
-  explicit IdleJumps(const Symbols& qemu) : qemu_(qemu) {}
+  IdleJumps(const Symbols& qemu, bool when_stopped) : qemu_(qemu), when_stopped_(when_stopped) {}
   IdleJumps(const IdleJumps&) = delete;
   IdleJumps& operator=(const IdleJumps&) = delete;
 
   /** The machine's CPU must exist. */
   void attach();
 
-  /** The guest is told to stop: a CPU that stops looks idle, too, but the clock is not to move. */
+  /** The guest is told to stop. */
   void end() noexcept { ended_ = true; }
 
  private:
@@ -33,7 +36,10 @@ class IdleJumps {
 
   void before_main_loop_looks();
 
+  void jump_if_idle();
+
   const Symbols& qemu_;
+  const bool when_stopped_;
   MainLoopTurn turn_{};
   CPUState* cpu_ = nullptr;
   bool ended_ = false;

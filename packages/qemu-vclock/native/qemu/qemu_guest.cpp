@@ -20,13 +20,22 @@ constexpr int kAxisY = 1;
 /** RFB's bits 0 to 7: left, middle, right, wheel up, down, left, right, side. */
 constexpr std::array<int, 8> kButtonOfBit{0, 1, 2, 3, 4, 7, 8, 5};
 constexpr const char* kNetDevice = "net0";
+constexpr const char* kNetType = "virtio-net-device";
+constexpr int kReceiveQueue = 0;
+constexpr int kSendQueue = 1;
 
 }  // namespace
 
-QemuGuest::QemuGuest(const Symbols& qemu, IdleJumps& jumps) : qemu_(qemu), jumps_(jumps) {
+QemuGuest::QemuGuest(const Symbols& qemu, IdleJumps& jumps, const SerialDisk& disk)
+    : qemu_(qemu), jumps_(jumps), disk_(disk), memory_(qemu) {
   qemu_.timer_init_full(
       timer_.data(), nullptr, kClockVirtual, kScaleNs, 0,
       [](void* self) { static_cast<QemuGuest*>(self)->tick_(); }, this);
+}
+
+void QemuGuest::attach() {
+  memory_.attach();
+  network_ = static_cast<VirtIODevice*>(qemu_.object_resolve_path_type("", kNetType, nullptr));
 }
 
 std::int64_t QemuGuest::now_ns() {
@@ -71,6 +80,24 @@ void QemuGuest::stop() {
   // stops looks idle.
   jumps_.end();
   qemu_.vm_stop(kRunStatePaused);
+}
+
+Trace QemuGuest::trace() {
+  const auto taken = [this](int queue) {
+    return network_ == nullptr
+               ? std::uint16_t{0}
+               : static_cast<std::uint16_t>(qemu_.virtio_queue_get_last_avail_idx(network_, queue));
+  };
+  return {qemu_.icount_get_raw(), disk_.requests(), disk_.digest(), taken(kReceiveQueue),
+          taken(kSendQueue)};
+}
+
+std::uint64_t QemuGuest::memory_digest(std::size_t share, std::size_t shares) {
+  return memory_.share(share, shares);
+}
+
+std::int64_t QemuGuest::disk_held_ns() {
+  return disk_.held_ns();
 }
 
 std::int64_t QemuGuest::host_ns() {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "qemu/request_digest.h"
+
 namespace reprise::vclock {
 namespace {
 
@@ -94,6 +96,7 @@ void SerialDisk::serve_singly(VirtIODevice* device, VirtQueue* queue, int index,
     if (taken == announced) return;
     auto next = static_cast<std::uint16_t>(taken + 1);
     const bool lowered = next != announced;
+    digest_ = folded_request(qemu_, {device, index, avail}, taken, digest_);
     if (lowered) qemu_.cpu_physical_memory_rw(at, &next, sizeof next, true);
     handler(device, queue);
     qemu_.bdrv_drain_all();

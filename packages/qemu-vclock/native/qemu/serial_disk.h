@@ -28,6 +28,8 @@ class SerialDisk {
   std::optional<std::string> attach();
 
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
+  /** Of all requests so far, in their order. */
+  [[nodiscard]] std::uint64_t digest() const noexcept { return digest_; }
   /** Host time that the guest stood still for its disk. */
   [[nodiscard]] std::int64_t held_ns() const noexcept { return held_ns_; }
 
@@ -40,6 +42,7 @@ class SerialDisk {
   bool batches_;
   std::vector<OutputHandler> handlers_;
   std::uint64_t requests_ = 0;
+  std::uint64_t digest_ = 0;
   std::int64_t held_ns_ = 0;
 };
 

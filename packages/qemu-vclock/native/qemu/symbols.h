@@ -15,6 +15,9 @@ struct VirtQueue;
 struct BlockBackend;
 struct NetClientState;
 struct CPUState;
+struct RAMBlock;
+
+using BlockVisit = int (*)(RAMBlock*, void*);
 
 /** QEMU's union run_on_cpu_data, of which only the pointer is used. */
 union RunOnCpuData {
@@ -57,11 +60,17 @@ struct Notifier {
   F(int, virtio_get_queue_index, (VirtQueue*))                                     \
   F(int, virtio_queue_get_num, (VirtIODevice*, int))                               \
   F(std::uint64_t, virtio_queue_get_avail_addr, (VirtIODevice*, int))              \
+  F(std::uint64_t, virtio_queue_get_desc_addr, (VirtIODevice*, int))               \
   F(unsigned, virtio_queue_get_last_avail_idx, (VirtIODevice*, int))               \
   F(void, cpu_physical_memory_rw, (std::uint64_t, void*, std::uint64_t, bool))     \
+  F(int, qemu_ram_foreach_block, (BlockVisit, void*))                              \
+  F(void*, qemu_ram_get_host_addr, (RAMBlock*))                                    \
+  F(std::uint64_t, qemu_ram_get_used_length, (RAMBlock*))                          \
+  F(int, qemu_ram_get_fd, (RAMBlock*))                                             \
   F(void, main_loop_poll_add_notifier, (Notifier*))                                \
   F(CPUState*, qemu_get_cpu, (int))                                                \
   F(bool, runstate_is_running, ())                                                 \
+  F(bool, cpu_is_stopped, (CPUState*))                                             \
   F(void, async_run_on_cpu, (CPUState*, CpuWork, RunOnCpuData))                    \
   F(void, icount_start_warp_timer, ())                                             \
   F(void, bdrv_drain_all, ())

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "session/event.h"
+#include "session/mark.h"
 
 namespace reprise::vclock {
 
@@ -22,6 +24,13 @@ class Guest {
   virtual void inject(const Event& event) = 0;
   /** Stops the guest where it stands: not one instruction more, and its clock stands still. */
   virtual void stop() = 0;
+  /** What it has done since it was powered on. */
+  virtual Trace trace() = 0;
+  /** A digest of one of `shares` parts of the guest's memory as it is now; equal memory has equal
+   * ones. */
+  virtual std::uint64_t memory_digest(std::size_t share, std::size_t shares) = 0;
+  /** Host time that the guest stood still for its disk. */
+  virtual std::int64_t disk_held_ns() = 0;
   virtual std::int64_t host_ns() = 0;
   /** Waits with QEMU's lock released. */
   virtual void rest_ns(std::int64_t ns) = 0;

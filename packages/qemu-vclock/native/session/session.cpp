@@ -24,17 +24,22 @@ void Session::handle(Request request) {
         if constexpr (std::is_same_v<Body, ReplayRequest>) replay(id, body);
         if constexpr (std::is_same_v<Body, StopRequest>) stop_at(id, body);
         if constexpr (std::is_same_v<Body, WaitRequest>) wait(id);
+        if constexpr (std::is_same_v<Body, MarkRequest>) mark(id);
       },
       request.body);
 }
 
 void Session::begin(std::uint32_t id, const RecordRequest& record) {
   if (mode_ != Mode::kIdle) return refuse(id, Fault::kWrongState, "a session has begun already");
+  if (record.mark_ns != 0 && Marker::kShareNs % record.tick_ns != 0) {
+    return refuse(id, Fault::kMalformed, "marks need a tick of which 50 ms are a multiple");
+  }
   mode_ = Mode::kRecording;
   start_ns_ = guest_.now_ns();
   tick_ns_ = record.tick_ns;
   paced_ = record.paced;
   pacer_.start(guest_.host_ns(), start_ns_);
+  marker_.start(record.mark_ns);
   guest_.wake_at(start_ns_ + tick_ns_);
   reply_(encode_time(id, start_ns_));
 }
@@ -43,8 +48,7 @@ void Session::accept(std::uint32_t id, InputRequest input) {
   if (mode_ != Mode::kRecording) return refuse(id, Fault::kWrongState, "no session is recorded");
   if (stop_ns_) return refuse(id, Fault::kWrongState, "the session is about to stop");
   if (mutations_.inject_at_once) {
-    guest_.inject(input.event);
-    injected_++;
+    inject(last_tick_ns_ + tick_ns_, input.event);
     return reply_(encode_time(id, last_tick_ns_ + tick_ns_));
   }
   const auto bytes = waiting_bytes_ + weight(input.event);
@@ -72,11 +76,19 @@ void Session::replay(std::uint32_t id, const ReplayRequest& request) {
   mode_ = Mode::kReplaying;
   start_ns_ = guest_.now_ns();
   stop_ns_ = request.stop_at_ns;
+  marker_.start(request.mark_ns);
   wake_for_replay();
   reply_(encode_time(id, start_ns_));
 }
 
 void Session::stop_at(std::uint32_t id, const StopRequest& request) {
+  if (mode_ == Mode::kStopped) return reply_(encode_time(id, stopped_ns_));
+  if (mode_ == Mode::kReplaying) {
+    // Whoever waits for the replay's end is told when it has come.
+    stop_ns_ = std::min(*stop_ns_, std::max(request.at_ns, session_ns()));
+    wake_for_replay();
+    return reply_(encode_time(id, *stop_ns_));
+  }
   if (mode_ != Mode::kRecording) return refuse(id, Fault::kWrongState, "no session is recorded");
   if (stop_ns_) return refuse(id, Fault::kWrongState, "the session is about to stop");
   stop_ns_ = request.at_ns;
@@ -88,6 +100,28 @@ void Session::wait(std::uint32_t id) {
   if (mode_ != Mode::kReplaying) return refuse(id, Fault::kWrongState, "nothing is replayed");
   if (waiter_) return refuse(id, Fault::kWrongState, "somebody waits already");
   waiter_ = id;
+}
+
+void Session::mark(std::uint32_t id) {
+  if (mode_ == Mode::kIdle) return refuse(id, Fault::kWrongState, "no session has begun");
+  if (mark_waiter_) return refuse(id, Fault::kWrongState, "somebody waits for a mark already");
+  mark_waiter_ = id;
+  tell_marks();
+}
+
+void Session::tell_marks() {
+  if (!mark_waiter_) return;
+  if (const auto mark = marker_.take()) {
+    reply_(encode_mark(*std::exchange(mark_waiter_, std::nullopt), *mark));
+  } else if (mode_ == Mode::kStopped) {
+    reply_(encode_time(*std::exchange(mark_waiter_, std::nullopt), stopped_ns_));
+  }
+}
+
+void Session::inject(std::int64_t at_ns, const Event& event) {
+  guest_.inject(event);
+  marker_.injected(at_ns, event);
+  injected_++;
 }
 
 void Session::tick() {
@@ -103,9 +137,10 @@ void Session::tick_recording(std::int64_t session_ns) {
   const auto tick_ns = appointed(session_ns, session_ns - session_ns % tick_ns_);
   last_tick_ns_ = tick_ns;
   latest_ns_ = std::max(latest_ns_, tick_ns % tick_ns_);
+  marker_.look(tick_ns);
+  tell_marks();
   for (auto& [id, event] : std::exchange(waiting_, {})) {
-    guest_.inject(event);
-    injected_++;
+    inject(tick_ns, event);
     reply_(encode_time(id, tick_ns));
   }
   waiting_bytes_ = 0;
@@ -118,10 +153,11 @@ void Session::tick_recording(std::int64_t session_ns) {
 }
 
 void Session::tick_replay(std::int64_t session_ns) {
+  marker_.look(session_ns);
+  tell_marks();
   while (timeline_.next_ns().value_or(std::numeric_limits<std::int64_t>::max()) <= session_ns) {
     const auto [at_ns, event] = timeline_.take();
-    guest_.inject(event);
-    injected_++;
+    inject(at_ns, event);
     latest_ns_ = std::max(latest_ns_, appointed(session_ns, at_ns) - at_ns);
   }
   if (*stop_ns_ > session_ns) return wake_for_replay();
@@ -131,7 +167,9 @@ void Session::tick_replay(std::int64_t session_ns) {
 }
 
 void Session::wake_for_replay() {
-  guest_.wake_at(start_ns_ + std::min(timeline_.next_ns().value_or(*stop_ns_), *stop_ns_));
+  const auto event_ns = timeline_.next_ns().value_or(*stop_ns_);
+  const auto look_ns = marker_.next_ns().value_or(*stop_ns_);
+  guest_.wake_at(start_ns_ + std::min({event_ns, look_ns, *stop_ns_}));
 }
 
 void Session::finish(std::int64_t session_ns) {
@@ -139,6 +177,7 @@ void Session::finish(std::int64_t session_ns) {
   stopped_ns_ = session_ns;
   guest_.stop();
   timeline_.clear();
+  tell_marks();
   if (waiter_) reply_(encode_time(*std::exchange(waiter_, std::nullopt), session_ns));
 }
 
@@ -146,6 +185,8 @@ void Session::abandon() {
   waiting_.clear();
   waiting_bytes_ = 0;
   waiter_.reset();
+  mark_waiter_.reset();
+  marker_.forget();
   // A log that nobody came to replay.
   if (mode_ == Mode::kIdle) timeline_.clear();
 }
@@ -159,6 +200,10 @@ StatusReport Session::status() const {
   report.injected = injected_;
   report.waiting = waiting_.size() + timeline_.left();
   report.latest_ns = latest_ns_;
+  const auto trace = guest_.trace();
+  report.instructions = trace.instructions;
+  report.disk_requests = trace.disk_requests;
+  report.disk_ns = guest_.disk_held_ns();
   return report;
 }
 

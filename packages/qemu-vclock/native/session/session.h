@@ -10,6 +10,7 @@
 
 #include "control/message.h"
 #include "session/guest.h"
+#include "session/marker.h"
 #include "session/pacer.h"
 #include "session/timeline.h"
 
@@ -24,6 +25,8 @@ struct Mutations {
   bool inject_at_once = false;
   /** Hand the disk a whole kick's requests instead of one. */
   bool disk_batches = false;
+  /** Let the clock jump while the CPU is stopped for a reset. */
+  bool jump_when_stopped = false;
 };
 
 /**
@@ -51,7 +54,6 @@ class Session {
    */
   void abandon();
 
-  /** The part of a status report that a session knows. */
   [[nodiscard]] StatusReport status() const;
 
  private:
@@ -66,7 +68,10 @@ class Session {
   void replay(std::uint32_t id, const ReplayRequest& request);
   void stop_at(std::uint32_t id, const StopRequest& request);
   void wait(std::uint32_t id);
+  void mark(std::uint32_t id);
 
+  void inject(std::int64_t at_ns, const Event& event);
+  void tell_marks();
   void tick_recording(std::int64_t session_ns);
   void tick_replay(std::int64_t session_ns);
   void wake_for_replay();
@@ -88,12 +93,15 @@ class Session {
   std::int64_t last_tick_ns_ = 0;
   bool paced_ = false;
   Pacer pacer_;
+  Marker marker_{guest_};
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   Timeline timeline_;
   std::optional<std::int64_t> stop_ns_;
   /** Whom to tell that the guest was told to stop. */
   std::optional<std::uint32_t> waiter_;
+  /** Whom to tell of the next mark. */
+  std::optional<std::uint32_t> mark_waiter_;
   std::int64_t stopped_ns_ = 0;
   std::uint64_t injected_ = 0;
   std::int64_t latest_ns_ = 0;

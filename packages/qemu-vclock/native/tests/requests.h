@@ -9,6 +9,7 @@
 
 #include "control/message.h"
 #include "control/wire.h"
+#include "session/mark.h"
 
 namespace reprise::vclock::testing {
 
@@ -46,6 +47,7 @@ struct ReadReply {
   std::uint32_t id = 0;
   std::int64_t time_ns = 0;
   std::uint16_t fault = 0;
+  Mark mark;
 };
 
 inline ReadReply read_reply(std::span<const std::byte> bytes) {
@@ -56,6 +58,16 @@ inline ReadReply read_reply(std::span<const std::byte> bytes) {
   reply.type = in.number<std::uint8_t>();
   reply.id = in.number<std::uint32_t>();
   if (reply.type == 0x80) reply.time_ns = in.number<std::int64_t>();
+  if (reply.type == 0x82) {
+    reply.mark.at_ns = in.number<std::int64_t>();
+    reply.mark.trace.instructions = in.number<std::int64_t>();
+    reply.mark.trace.disk_requests = in.number<std::uint64_t>();
+    reply.mark.trace.disk_digest = in.number<std::uint64_t>();
+    reply.mark.input_digest = in.number<std::uint64_t>();
+    reply.mark.memory_digest = in.number<std::uint64_t>();
+    reply.mark.trace.frames_received = in.number<std::uint16_t>();
+    reply.mark.trace.frames_sent = in.number<std::uint16_t>();
+  }
   if (reply.type == 0xff) reply.fault = in.number<std::uint16_t>();
   return reply;
 }

@@ -2,13 +2,16 @@
 #include "control/server.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -20,7 +23,8 @@ using namespace reprise::vclock::testing;
 
 namespace {
 
-/** A server that answers every request with a time, in a directory of its own. */
+/** A server that answers every request with a time, in a directory of its own; request 13 is too
+ * much for it. */
 class RunningServer {
  public:
   RunningServer() : thread_([this] { server_.run(); }) {}
@@ -35,11 +39,15 @@ class RunningServer {
 
   [[nodiscard]] Descriptor connect() const {
     Descriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    connect(fd);
+    return fd;
+  }
+
+  void connect(const Descriptor& fd) const {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.data(), path_.size());
     REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    return fd;
   }
 
  private:
@@ -52,10 +60,13 @@ class RunningServer {
   const std::string directory_ = fresh_directory();
   const std::string path_ = directory_ + "/s";
   Outbox outbox_;
-  Server server_{
-      path_,
-      outbox_,
-      {[this](const Request& request) { outbox_.post(encode_time(request.id, 42)); }, [] {}}};
+  Server server_{path_,
+                 outbox_,
+                 {[this](const Request& request) {
+                    if (request.id == 13) throw std::bad_alloc();
+                    outbox_.post(encode_time(request.id, 42));
+                  },
+                  [] {}}};
   std::thread thread_;
 };
 
@@ -104,4 +115,32 @@ TEST_CASE("a stream that cannot be cut into messages ends, and the next controll
   const auto second = server.connect();
   send_all(second, framed(message(2, 9)));
   CHECK(receive(second)->id == 9);
+}
+
+TEST_CASE("a request that there is no memory for ends its connection, and nothing else") {
+  RunningServer server;
+  const auto first = server.connect();
+  send_all(first, framed(message(2, 13)));
+  CHECK_FALSE(receive(first).has_value());
+  const auto second = server.connect();
+  send_all(second, framed(message(2, 14)));
+  CHECK(receive(second)->id == 14);
+}
+
+TEST_CASE("a visitor that cannot be taken in waits, costs no CPU time, and is served when it can") {
+  RunningServer server;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  Descriptor visitor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  rlimit none = before;
+  none.rlim_cur = static_cast<rlim_t>(visitor.get()) + 1;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  server.connect(visitor);
+  send_all(visitor, framed(message(2, 3)));
+  const auto started = ::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const auto used = ::clock() - started;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(used < CLOCKS_PER_SEC / 10);
+  CHECK(receive(visitor)->id == 3);
 }

@@ -22,6 +22,12 @@ class ClockworkGuest final : public Guest {
   void wake_at(std::int64_t at) override { appointment = at; }
   void inject(const Event& event) override { injected.emplace_back(now, event); }
   void stop() override { stopped = true; }
+  Trace trace() override { return {now / 4, 7, 8, 9, 10}; }
+  std::uint64_t memory_digest(std::size_t share, std::size_t shares) override {
+    looks.emplace_back(now, share * 1000 + shares);
+    return memory;
+  }
+  std::int64_t disk_held_ns() override { return 0; }
   std::int64_t host_ns() override { return host; }
   void rest_ns(std::int64_t ns) override { host += ns; }
 
@@ -29,6 +35,8 @@ class ClockworkGuest final : public Guest {
   std::int64_t host = 0;
   std::int64_t appointment = 0;
   bool stopped = false;
+  std::uint64_t memory = 1;
+  std::vector<std::pair<std::int64_t, std::size_t>> looks;
   std::vector<std::pair<std::int64_t, Event>> injected;
 };
 
@@ -153,4 +161,83 @@ TEST_CASE(
   bench.session.tick();
   CHECK(bench.reply_to(second)->time_ns == 21 * kMs);
   CHECK(bench.session.status().latest_ns == kMs);
+}
+
+TEST_CASE("a mark tells what the guest did, and is told as soon as it is taken") {
+  Bench bench;
+  bench.ask(RecordRequest{10 * kMs, false, 100 * kMs});
+  const auto asked = bench.ask(MarkRequest{});
+  for (int i = 0; i < 9; i++) bench.tick();
+  CHECK(bench.reply_to(asked) == nullptr);
+  bench.tick();
+  const auto mark = bench.reply_to(asked)->mark;
+  CHECK(mark.at_ns == 100 * kMs);
+  CHECK(mark.trace.instructions == 25 * kMs);
+  CHECK(mark.trace.disk_requests == 7);
+  CHECK(mark.trace.frames_sent == 10);
+  // Both shares of the memory, each at its own instant.
+  CHECK(mark.memory_digest == 2);
+  CHECK(bench.guest.looks ==
+        std::vector<std::pair<std::int64_t, std::size_t>>{{5050 * kMs, 2}, {5100 * kMs, 1002}});
+}
+
+TEST_CASE("a replay looks at the same instants as its session, and comes to the same marks") {
+  Bench session;
+  session.ask(RecordRequest{10 * kMs, false, 100 * kMs});
+  for (int i = 0; i < 6; i++) session.tick();
+  session.ask(InputRequest{KeyEvent{30, true}});
+  // At the very tick of the mark: the mark comes first.
+  for (int i = 0; i < 3; i++) session.tick();
+  session.ask(InputRequest{FrameEvent{{std::byte{1}, std::byte{2}}}});
+  for (int i = 0; i < 11; i++) session.tick();
+  const auto replayed = [](std::uint32_t number) {
+    Bench replay;
+    replay.ask(AppendRequest{{{70 * kMs, KeyEvent{number, true}},
+                              {100 * kMs, FrameEvent{{std::byte{1}, std::byte{2}}}}}});
+    replay.ask(ReplayRequest{200 * kMs, 100 * kMs});
+    while (!replay.guest.stopped) replay.tick();
+    return std::pair{replay.reply_to(replay.ask(MarkRequest{}))->mark,
+                     replay.reply_to(replay.ask(MarkRequest{}))->mark};
+  };
+  const auto first = session.reply_to(session.ask(MarkRequest{}))->mark;
+  const auto second = session.reply_to(session.ask(MarkRequest{}))->mark;
+  const auto same = replayed(30);
+  CHECK(same.first.input_digest == first.input_digest);
+  CHECK(same.second.input_digest == second.input_digest);
+  CHECK(same.second.at_ns == second.at_ns);
+  CHECK(first.input_digest != second.input_digest);
+  CHECK(replayed(31).first.input_digest != first.input_digest);
+}
+
+TEST_CASE("who waits for a mark is told when none comes any more") {
+  Bench bench;
+  CHECK(bench.reply_to(bench.ask(MarkRequest{}))->fault ==
+        static_cast<std::uint16_t>(Fault::kWrongState));
+  bench.ask(ReplayRequest{30 * kMs, 100 * kMs});
+  const auto asked = bench.ask(MarkRequest{});
+  bench.tick();
+  CHECK(bench.reply_to(asked)->type == 0x80);
+  CHECK(bench.reply_to(asked)->time_ns == 30 * kMs);
+}
+
+TEST_CASE("a replay can be stopped before its end") {
+  Bench bench;
+  bench.ask(AppendRequest{{{500 * kMs, KeyEvent{30, true}}}});
+  bench.ask(ReplayRequest{1000 * kMs, 100 * kMs});
+  const auto end = bench.ask(WaitRequest{});
+  for (int i = 0; i < 3; i++) bench.tick();
+  CHECK(bench.reply_to(bench.ask(StopRequest{0}))->time_ns == 150 * kMs);
+  bench.tick();
+  CHECK(bench.guest.stopped);
+  CHECK(bench.reply_to(end)->time_ns == 150 * kMs);
+  CHECK(bench.guest.injected.empty());
+}
+
+TEST_CASE("marks that nobody asks for are bounded") {
+  Bench bench;
+  bench.ask(RecordRequest{10 * kMs, false, 50 * kMs});
+  for (std::size_t i = 0; i < 5 * (Marker::kMostUntold + 10); i++) bench.tick();
+  std::size_t told = 0;
+  while (bench.reply_to(bench.ask(MarkRequest{})) != nullptr) told++;
+  CHECK(told == Marker::kMostUntold);
 }

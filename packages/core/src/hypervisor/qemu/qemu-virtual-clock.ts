@@ -4,6 +4,7 @@ import type {
   TimedDeviceInput,
   VirtualClock,
   VirtualClockStatus,
+  VirtualMark,
 } from '../virtual-clock.js';
 
 /** The plugin's clock, whose stops are over when QEMU itself says that the guest stands. */
@@ -20,8 +21,12 @@ export class QemuVirtualClock implements VirtualClock {
     return this.#client.status();
   }
 
-  record(options: { readonly tickNs: number; readonly paced: boolean }): Promise<number> {
+  record(options: Parameters<VirtualClock['record']>[0]): Promise<number> {
     return this.#client.record(options);
+  }
+
+  nextMark(): Promise<VirtualMark | undefined> {
+    return this.#client.nextMark();
   }
 
   inject(input: DeviceInput): Promise<number> {
@@ -38,8 +43,12 @@ export class QemuVirtualClock implements VirtualClock {
     return this.#client.load(events);
   }
 
-  replay(stopAtNs: number): Promise<number> {
-    return this.#client.replay(stopAtNs);
+  replay(stopAtNs: number, options?: { readonly markEveryNs?: number }): Promise<number> {
+    return this.#client.replay(stopAtNs, options);
+  }
+
+  halt(): Promise<void> {
+    return this.#client.halt();
   }
 
   async replayed(signal?: AbortSignal): Promise<number> {

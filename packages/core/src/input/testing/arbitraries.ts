@@ -6,6 +6,7 @@ import type {
   InputEvent,
   InputLog,
   InputLogHeader,
+  SessionMark,
   TimedFrame,
   TimedInput,
 } from '../input-event.js';
@@ -87,9 +88,30 @@ export const anyHeader: fc.Arbitrary<InputLogHeader> = fc.record(
       selector: ({ keysym, keycode }) => `${keysym}/${keycode ?? ''}`,
     }),
     pointer: fc.record({ x: u16, y: u16 }),
-    virtual: fc.record({ startNs: fc.nat({ max: 2 ** 50 }) }),
+    virtual: fc.record(
+      {
+        startNs: fc.nat({ max: 2 ** 50 }),
+        markEveryMs: fc.integer({ min: 1, max: 1000 }).map((ticks) => ticks * TICK_MS),
+      },
+      { requiredKeys: ['startNs'] },
+    ),
   },
   { requiredKeys: ['width', 'height', 'buttons', 'held'] },
+);
+
+/** Counts only grow, but those of frames come round; marks may be missing in between. */
+const anyMarks = fc.array(
+  fc.record({
+    skipped: fc.nat(3),
+    executed: fc.nat(2 ** 31),
+    requested: fc.nat(5000),
+    framesReceived: u16,
+    framesSent: u16,
+    disk: u32,
+    input: u32,
+    memory: u32,
+  }),
+  { maxLength: 8 },
 );
 
 /** Times are whole ticks, as a log keeps them. */
@@ -110,8 +132,9 @@ export const anyLog: fc.Arbitrary<InputLog> = fc
       { nil: undefined },
     ),
     framesMissing: fc.boolean(),
+    marks: anyMarks,
   })
-  .map(({ header, inputs, end, framesMissing }) => {
+  .map(({ header, inputs, end, framesMissing, marks: steps }) => {
     let ticks = 0;
     const at = ({
       gap,
@@ -131,9 +154,19 @@ export const anyLog: fc.Arbitrary<InputLog> = fc
       return timed;
     });
     const lastMs = ticks * TICK_MS;
+    let [number, instructions, diskRequests] = [0, 0, 0];
+    const marks = steps.map(({ skipped, executed, requested, ...rest }): SessionMark => {
+      number += 1 + skipped;
+      instructions += executed;
+      diskRequests += requested;
+      const atMs = number * (header.virtual?.markEveryMs ?? 0);
+      return { atMs, instructions, diskRequests, ...rest };
+    });
+    const marked = header.virtual?.markEveryMs !== undefined && marks.length > 0;
     return {
       ...{ header, events },
       ...(header.virtual === undefined || frames.length === 0 ? {} : { frames }),
+      ...(marked ? { marks } : {}),
       ...(header.virtual === undefined || !framesMissing ? {} : { framesMissingFromMs: lastMs }),
       ...(end === undefined ? {} : { end: at(end) }),
     };
