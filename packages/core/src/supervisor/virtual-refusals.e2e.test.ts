@@ -22,10 +22,24 @@ import { PoweredVm } from './powered-vm.js';
 
 const WARNING_TIMEOUT_MS = 30_000;
 
-test("a viewer's clipboard and resize do not reach a guest in virtual time, and the user is told", async () => {
+/** As on a host that has no plugin for virtual time. */
+async function startWithout(home: string): Promise<unknown> {
+  const before = process.env['REPRISE_VCLOCK_PLUGIN'];
+  process.env['REPRISE_VCLOCK_PLUGIN'] = '/nonexistent/vclock.so';
+  try {
+    return await startVm(home, VM);
+  } finally {
+    if (before === undefined) delete process.env['REPRISE_VCLOCK_PLUGIN'];
+    else process.env['REPRISE_VCLOCK_PLUGIN'] = before;
+  }
+}
+
+test("a viewer's clipboard and resize do not reach a guest in virtual time, and the user is told; a host without the means does not start it", async () => {
   await using pair = await emptyPair();
   const { home } = pair.here;
   await bootTiny(home, { clock: 'virtual' });
+  await expect(startWithout(home)).rejects.toMatchObject({ code: 'VIRTUAL_TIME_UNAVAILABLE' });
+  expect(await vmStatus(home, VM)).toBeUndefined();
   try {
     const { console } = await startVm(home, VM);
     {

@@ -75,7 +75,7 @@ function cacheDirectory(): string {
 }
 
 function resultName(identity: VirtualTimeIdentity): string {
-  const host = { cpu: cpus()[0]?.model ?? 'unknown', kernel: process.platform };
+  const host = { cpu: cpus()[0]?.model ?? 'unknown', platform: process.platform };
   return createHash('sha256').update(canonicalJson({ identity, host })).digest('hex').slice(0, 32);
 }
 
