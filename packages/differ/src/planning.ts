@@ -25,6 +25,8 @@ export interface PlanOptions extends OperationOptions {
   questionBits?: number;
   /** Whether to look for base pages that resemble unexplained ones; default true. */
   similarity?: boolean;
+  /** Whether to look for pages that are equal to each other; default true. */
+  twins?: boolean;
 }
 
 /** Sorts the changed pages by what explains them: see {@link Differ.planResidue}. */
@@ -77,14 +79,21 @@ export async function planResidue(
   const pages = pick(candidates);
   const entryFingerprints = pick(fingerprints);
   o.signal?.throwIfAborted();
-  const resolved = await pool.kernel(
-    'resolveTwins',
-    target,
-    pages,
-    Uint8Array.from(kept, (i) => classes[i] ?? 0),
-    pick(sources),
-    entryFingerprints,
-  );
+  const found = {
+    classes: Uint8Array.from(kept, (i) => classes[i] ?? 0),
+    sources: pick(sources),
+  };
+  const resolved =
+    o.twins === false
+      ? found
+      : await pool.kernel(
+          'resolveTwins',
+          target,
+          pages,
+          found.classes,
+          found.sources,
+          entryFingerprints,
+        );
   resolved.classes.forEach((kind, i) => {
     const space: Space = ((pages[i] ?? 0n) & 1n) === 0n ? 'ram' : 'disk';
     const name = PAGE_CLASSES[kind];

@@ -6,6 +6,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Takes the standard output as it comes; it is not kept then. */
   readonly onOutput?: (chunk: Buffer) => void;
+  /** Give what it writes to its standard error too: some programs tell their version there. */
+  readonly withErrors?: boolean;
 }
 
 /** Runs a program to its end; its standard output. Throws with its standard error otherwise. */
@@ -14,7 +16,7 @@ export async function runProgram(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<string> {
-  const { signal, onOutput } = options;
+  const { signal, onOutput, withErrors } = options;
   signal?.throwIfAborted();
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -25,6 +27,8 @@ export async function runProgram(
   const output: Buffer[] = [];
   let errors = '';
   child.stdout.on('data', onOutput ?? ((chunk: Buffer) => output.push(chunk)));
+  if (withErrors === true)
+    child.stderr.on('data', (chunk: Buffer) => output.push(Buffer.from(chunk)));
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(-KEPT_ERROR_CHARACTERS);
   });

@@ -1,52 +1,66 @@
+import { methodTitles, type MethodBytes, type Methods, type OracleBytes } from './method-bytes.js';
 import type { SessionBytes } from './session-bytes.js';
+import { verdictLine } from './verdicts.js';
 
-const TITLES: Readonly<Record<string, string>> = {
-  full: 'full copy + zstd',
-  rsyncZ: 'rsync -z',
-  xdelta3: 'xdelta3 -9 -S lzma',
-  zstdPatchFrom: 'zstd --patch-from',
-  cdc: 'content-defined chunks',
-  cloudlet: 'cloudlet-style pipeline',
-  paper2008: 'the design of 2008',
-  ship: 'reprise, no replay',
-  replay: 'reprise, replay',
-};
 const COLUMNS = ['log', 'digests', 'ram', 'disk', 'device', 'control', 'total'] as const;
+const TITLE_WIDTH = 26;
 const NUMBER_WIDTH = 12;
 
 /** One session as a table for a terminal: bytes of both directions together. */
 export function bytesTable(session: SessionBytes): string {
-  const width = 26;
-  const cell = (text: string) => text.padStart(NUMBER_WIDTH);
-  const rows = [`${'bytes'.padEnd(width)}${COLUMNS.map(cell).join('')}${cell('rsync -z is')}`];
-  const rsync = session.methods['rsyncZ']?.total;
-  for (const [key, title] of Object.entries(TITLES)) {
-    const method = session.methods[key];
-    if (method === undefined) continue;
-    const numbers = COLUMNS.map((column) => cell(grouped(method[column])));
-    const times = rsync === undefined ? '' : `${(rsync / method.total).toFixed(2)} x`;
-    rows.push(`${title.padEnd(width)}${numbers.join('')}${cell(times)}`);
-  }
-  for (const [title, oracle] of [
-    ['oracle', session.oracle],
-    ['full oracle', session.fullOracle],
-  ] as const) {
-    if (oracle === undefined || oracle.total === 0) continue;
-    const replay = session.methods['replay']?.total ?? 0;
-    const over = `reprise with replay is ${(replay / oracle.total).toFixed(2)} x this`;
-    const blanks = ''.padStart(NUMBER_WIDTH * (COLUMNS.length - 1));
-    rows.push(`${title.padEnd(width)}${blanks}${cell(grouped(oracle.total))}  ${over}`);
-  }
-  const { ramPages, diskBlocks } = session.changed;
-  const ablation = Object.entries(session.ablation).map(
-    ([what, bytes]) => `${what} ${grouped(bytes)}`,
-  );
+  const { methods, changed, ablation } = session;
+  const header = ['bytes'.padEnd(TITLE_WIDTH), ...COLUMNS.map(cell), cell('rsync -z is')];
+  const rows = (Object.keys(methodTitles) as (keyof Methods)[]).flatMap((key) => {
+    const method = methods[key];
+    return method === null ? [] : [row(methodTitles[key], method, methods)];
+  });
+  const counts =
+    changed.ramPages === 0
+      ? []
+      : [
+          `  ${grouped(changed.ramPages)} pages of RAM and ${grouped(changed.diskBlocks)} blocks of disk changed before the squeeze`,
+        ];
   return [
     `${session.name}: ${session.title}`,
-    `  ${grouped(ramPages)} pages of RAM and ${grouped(diskBlocks)} blocks of disk changed before the squeeze`,
-    ...rows.map((row) => `  ${row}`),
-    `  residue without replay: ${ablation.join(' · ')}`,
+    ...counts,
+    `  ${header.join('')}`,
+    ...rows,
+    ...(ablation === null ? [] : ablationTable(ablation)),
+    ...session.verdicts.map((verdict) => `  ${verdictLine(verdict)}`),
   ].join('\n');
+}
+
+function row(
+  title: string,
+  method: MethodBytes | OracleBytes | { total: number },
+  { rsyncZ, replay }: Readonly<Methods>,
+): string {
+  const numbers = COLUMNS.map((column) => {
+    const value = (method as Partial<MethodBytes>)[column];
+    return cell(value === undefined ? '' : grouped(value));
+  });
+  const times = rsyncZ === null ? '' : `${(rsyncZ.total / method.total).toFixed(2)} x`;
+  const over =
+    'joined' in method && replay !== null
+      ? `  reprise with replay is ${(replay.total / method.total).toFixed(2)} x this`
+      : '';
+  return `  ${title.padEnd(TITLE_WIDTH)}${numbers.join('')}${cell(times)}${over}`;
+}
+
+function ablationTable(ablation: NonNullable<SessionBytes['ablation']>): string[] {
+  const names = new Set([...Object.keys(ablation.ship), ...Object.keys(ablation.replay)]);
+  const of = (bytes: number | undefined) => cell(bytes === undefined ? '' : grouped(bytes));
+  return [
+    `  ${'residue, one left out'.padEnd(TITLE_WIDTH + 6)}${cell('no replay')}${cell('replay')}`,
+    ...[...names].map(
+      (name) =>
+        `  ${name.padEnd(TITLE_WIDTH + 6)}${of(ablation.ship[name])}${of(ablation.replay[name])}`,
+    ),
+  ];
+}
+
+function cell(text: string): string {
+  return text.padStart(NUMBER_WIDTH);
 }
 
 function grouped(value: number): string {

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { open, readFile, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 
 import { PAGE_SIZE, pageCount, type ImageReader, type State } from '@reprise/differ';
 
@@ -16,8 +16,11 @@ import { Relevance } from './relevance.js';
 export const PREFIX_BYTES = 64 << 20;
 
 const ZEROS = Buffer.alloc(PAGE_SIZE);
-/** Covers the prefix, what a replay is known to hold or holds, and the content. */
-const WINDOW_LOG = 28;
+/** Windows cover the prefix, what a replay is known to hold or holds, and the content. */
+const MIN_WINDOW_LOG = 27;
+const MAX_WINDOW_LOG = 30;
+/** Pages looked for in the prefix before its result is believed. */
+const PROBES = 16;
 /** What a page that stands in the prefix may cost where the index is whole. */
 const PROBE_BYTES = 64;
 
@@ -70,33 +73,45 @@ export async function joinedBytes(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const probe = `${content}.probe`;
+  const windowLog = windowFor((await stat(prefix)).size + (await stat(content)).size);
   try {
-    await writeFile(probe, await firstPage(prefix));
-    const found = await patchFrom(prefix, probe, signal);
-    if (found > PROBE_BYTES) {
+    const pages = await pagesAllOver(prefix);
+    await writeFile(probe, Buffer.concat(pages));
+    const found = await patchFrom(prefix, probe, windowLog, signal);
+    if (found > PROBE_BYTES * pages.length) {
       throw new Error(
-        `zstd does not find the first page of its prefix: ${String(found)} bytes. Raise its window.`,
+        `zstd does not find pages of its prefix: ${String(found)} bytes for ${String(pages.length)}. Raise its window or its tables.`,
       );
     }
   } finally {
     await rm(probe, { force: true });
   }
-  return await patchFrom(prefix, content, signal);
+  return await patchFrom(prefix, content, windowLog, signal);
+}
+
+/** The window that covers so many bytes. */
+function windowFor(bytes: number): number {
+  const log = Math.max(MIN_WINDOW_LOG, Math.ceil(Math.log2(bytes + 1)));
+  if (log <= MAX_WINDOW_LOG) return log;
+  throw new Error(
+    `The oracle's prefix is ${String(bytes)} bytes, more than zstd's window can cover. Measure a shorter session.`,
+  );
 }
 
 async function patchFrom(
   prefix: string,
   content: string,
+  windowLog: number,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   let bytes = 0;
   await runProgram(
     'zstd',
     [
-      ...['-q', '-c', '-19', '--ultra', `--long=${String(WINDOW_LOG)}`, '-T1'],
+      ...['-q', '-c', '-19', '--ultra', `--long=${String(windowLog)}`, '-T1'],
       `--patch-from=${prefix}`,
       // A binary tree takes two entries a position: clog covers half of what it says.
-      `--zstd=wlog=${String(WINDOW_LOG)},hlog=27,clog=${String(WINDOW_LOG)},lhlog=26`,
+      `--zstd=wlog=${String(windowLog)},hlog=27,clog=${String(Math.min(30, windowLog + 1))},lhlog=26`,
       ...['--', content],
     ],
     { onOutput: (chunk) => (bytes += chunk.length), ...(signal === undefined ? {} : { signal }) },
@@ -104,12 +119,21 @@ async function patchFrom(
   return bytes;
 }
 
-async function firstPage(path: string): Promise<Buffer> {
+/** Pages from the first to the last, evenly apart: an index that leaves out a part of the file misses some. */
+async function pagesAllOver(path: string): Promise<Buffer[]> {
   const file = await open(path, 'r');
   try {
-    const page = Buffer.alloc(PAGE_SIZE);
-    const { bytesRead } = await file.read(page, 0, PAGE_SIZE, 0);
-    return page.subarray(0, bytesRead);
+    const count = Math.floor((await file.stat()).size / PAGE_SIZE);
+    const wanted = new Set(
+      Array.from({ length: PROBES }, (_, i) => Math.floor((i * (count - 1)) / (PROBES - 1))),
+    );
+    const pages: Buffer[] = [];
+    for (const number of wanted) {
+      const page = Buffer.alloc(PAGE_SIZE);
+      const { bytesRead } = await file.read(page, 0, PAGE_SIZE, number * PAGE_SIZE);
+      pages.push(page.subarray(0, bytesRead));
+    }
+    return pages;
   } finally {
     await file.close();
   }

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import {
   compress,
   ImageReader,
-  PAGE_CLASSES,
   PAGE_SIZE,
   pageCount,
   type Answers,
@@ -14,7 +13,8 @@ import {
 
 import { createScratchDirectory } from '../fixture/directories.js';
 
-import { keptNumber } from './kept-numbers.js';
+import { keptResult } from './kept-results.js';
+import { NOWHERE, positionBytes, UNKNOWN } from './positions.js';
 import { joinedBytes, PageWriter, writeNearest, type Readers } from './oracle-prefix.js';
 
 /**
@@ -48,12 +48,10 @@ export interface OracleResult {
   readonly pages: number;
 }
 
-const UNKNOWN = PAGE_CLASSES.indexOf('unknown');
-const BASE = PAGE_CLASSES.indexOf('base');
-const TWIN = PAGE_CLASSES.indexOf('twin');
-const NOWHERE = 2n ** 64n - 1n;
 /** Raise it when the same files would give another number. */
-const JOINED_VERSION = 1;
+const JOINED_VERSION = 2;
+/** Pages coded at once: the coder works in threads of its own. */
+const PAGES_AT_ONCE = 8;
 
 /** Both oracles of one session. The full one is left out where nothing was replayed. */
 export async function measureOracles(
@@ -72,10 +70,10 @@ export async function measureOracles(
   await writeReferences(writer, input, unexplained, sources.base);
   await writeReproduced(writer, input, sources.target);
   await writer.end();
-  const positions = await positionBytes(input);
+  const positions = await positionBytes(input.plan, input.answers);
   const measure = async (written: PageWriter, withReplay: boolean): Promise<OracleResult> => {
     input.onProgress(`the oracles: zstd -19${withReplay ? ' with the replay’s content' : ''}`);
-    const joined = await keptNumber(
+    const joined = await keptResult(
       ['zstd -19 with a prefix', JOINED_VERSION, written.digest, pages.digest],
       () => joinedBytes(prefix, content, input.signal),
     );
@@ -172,60 +170,35 @@ async function writeReproduced(
   }
 }
 
-/** What tells where each page comes from: one record a run, through zstd -19. */
-async function positionBytes({ plan, answers }: OracleInput): Promise<number> {
-  const { classes, pages, sources } = plan.entries;
-  const records: number[] = [];
-  let last = { page: 0n, kind: -1, source: 0n };
-  let question = 0;
-  for (const [i, packed] of pages.entries()) {
-    const asked = classes[i] === UNKNOWN ? answers?.locations[question++] : undefined;
-    const kind = asked !== undefined && asked !== NOWHERE ? 9 : (classes[i] ?? 0);
-    const source = sources[i] ?? 0n;
-    const goesOn =
-      kind === last.kind &&
-      packed === last.page + 2n &&
-      (kind !== BASE || source === last.source + 2n);
-    if (!goesOn) {
-      pushVarint(records, packed - last.page);
-      records.push(kind);
-      if (kind === BASE || kind === TWIN) pushVarint(records, signed(source - last.source));
-    }
-    last = { page: packed, kind, source: kind === BASE || kind === TWIN ? source : last.source };
-  }
-  return (await compress(Uint8Array.from(records), { level: 19 })).length;
-}
-
-function signed(value: bigint): bigint {
-  return value < 0n ? -value * 2n - 1n : value * 2n;
-}
-
-function pushVarint(out: number[], value: bigint): void {
-  let rest = value < 0n ? signed(value) : value;
-  for (; rest > 127n; rest >>= 7n) out.push(Number(rest & 127n) | 128);
-  out.push(Number(rest));
-}
-
 /** Each page alone, against the base's page at its place, those that resemble it, and the replay's at its place. */
 async function nearestPages(
-  { plan }: OracleInput,
+  { plan, signal }: OracleInput,
   unexplained: Unexplained,
   { base, target, replay }: { base: Readers; target: Readers; replay: Readers | undefined },
   withReplay: boolean,
 ): Promise<number> {
   const { hints } = plan.entries;
-  let bytes = 0;
-  let before: Buffer = Buffer.alloc(PAGE_SIZE);
-  for (const { entry, packed } of unexplained) {
-    const near = [before, await readPacked(base, packed)];
+  const sizeOf = async (i: number): Promise<number> => {
+    const { entry, packed } = unexplained[i] ?? { entry: 0, packed: 0n };
+    const before = unexplained[i - 1];
+    const near = [
+      before === undefined ? Buffer.alloc(PAGE_SIZE) : await readPacked(target, before.packed),
+      await readPacked(base, packed),
+    ];
     for (const hint of [hints[entry * 2 + 1], hints[entry * 2]]) {
       if (hint !== undefined && hint !== NOWHERE) near.unshift(await readPacked(base, hint));
     }
     if (withReplay && replay !== undefined) near.push(await readPacked(replay, packed));
     const page = await readPacked(target, packed);
     // The frame's header and checksums are not content.
-    bytes += Math.max(1, (await compress(page, { reference: Buffer.concat(near) })).length - 9);
-    before = page;
+    return Math.max(1, (await compress(page, { reference: Buffer.concat(near) })).length - 9);
+  };
+  let bytes = 0;
+  for (let first = 0; first < unexplained.length; first += PAGES_AT_ONCE) {
+    signal?.throwIfAborted();
+    const group = Math.min(PAGES_AT_ONCE, unexplained.length - first);
+    const sizes = await Promise.all(Array.from({ length: group }, (_, i) => sizeOf(first + i)));
+    for (const size of sizes) bytes += size;
   }
   return bytes;
 }

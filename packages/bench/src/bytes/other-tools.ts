@@ -29,6 +29,13 @@ async function eachPart(
   });
 }
 
+/** What names the version of a program, for the key of a result: the first line of what it says. */
+export async function toolVersion(program: string): Promise<string> {
+  const args = program === 'xdelta3' ? ['-V'] : ['--version'];
+  const said = await runProgram(program, args, { withErrors: true });
+  return said.trim().split('\n')[0] ?? '';
+}
+
 /** xdelta3 -9 with LZMA, its window over the whole old file (as far as it can, 2 GiB). */
 export function measureXdelta3(base: StateFiles, target: StateFiles, options: ToolOptions) {
   return eachPart(base, target, (from, to) => xdelta(from, to, options.signal));
