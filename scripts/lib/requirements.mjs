@@ -74,6 +74,14 @@ const REQUIREMENTS = [
     why: 'is what the driver is compared with',
   },
   { use: 'bench', program: 'fio', package: 'fio', why: 'load on the driver' },
+  {
+    use: 'bench',
+    program: 'xdelta3',
+    package: 'xdelta3',
+    why: 'is what results are compared with',
+  },
+  { use: 'bench', program: 'xz', package: 'xz-utils', why: 'is what results are compared with' },
+  { use: 'bench', program: 'b3sum', package: 'b3sum', why: 'is what hashing is compared with' },
   { use: 'lint', program: 'clang-format', package: 'clang-format', why: 'formats C++' },
   { use: 'lint', program: 'clang-tidy', package: 'clang-tidy', why: 'lints C++' },
 ];
