@@ -2,6 +2,7 @@
 import { bytesCommand } from './commands/bytes.js';
 import { driverMemoryCommand } from './commands/driver-memory.js';
 import { driverCommand } from './commands/driver.js';
+import { effectsCommand } from './commands/effects.js';
 import { fidelityCommand } from './commands/fidelity.js';
 import { raceCommand } from './commands/race.js';
 import { scaleCommand } from './commands/scale.js';
@@ -15,5 +16,6 @@ await sessionsCommand()
   .addCommand(bytesCommand())
   .addCommand(fidelityCommand())
   .addCommand(raceCommand())
+  .addCommand(effectsCommand())
   .addCommand(virtualCommand())
   .parseAsync();

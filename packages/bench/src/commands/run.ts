@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { access, constants, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
@@ -16,6 +17,8 @@ export type Benchmark = (
  */
 export async function run(json: string | undefined, benchmark: Benchmark): Promise<void> {
   const cancelling = new AbortController();
+  // Everything in a benchmark waits with this one: hundreds of listeners are no leak.
+  setMaxListeners(0, cancelling.signal);
   const cancel = () => {
     process.stderr.write('bench: cancelling; once more ends at once and leaves files behind\n');
     cancelling.abort();

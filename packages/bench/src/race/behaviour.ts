@@ -9,7 +9,7 @@ import {
 } from '@reprise/core';
 
 /** How a replay is made to behave, at the destination. */
-export const behaviours = ['fast', 'slow', 'diverging', 'hanging'] as const;
+export const behaviours = ['normal', 'fast', 'slow', 'diverging', 'hanging'] as const;
 export type Behaviour = (typeof behaviours)[number];
 
 /** Of a slow replay, between two inputs; of a hanging one, where it stops. */
@@ -17,18 +17,42 @@ const SLOW_GAP_MS = 600;
 const HANGS_AT_SHARE = 0.5;
 const FOREVER_MS = 60_000;
 
+const FAST_LOOK_MS = 3;
+
 const RETURN = 0xff0d;
 
 export function trialOf(behaviour: Behaviour): ReplayTrial {
   switch (behaviour) {
-    case 'fast':
+    case 'normal':
       return {};
+    case 'fast':
+      return { pacing: new FastPacing() };
     case 'slow':
       return { pacing: new SlowPacing() };
     case 'diverging':
       return { rewrite: withoutFirstLetters };
     case 'hanging':
       return trialThatHangs();
+  }
+}
+
+/**
+ * No time to ponder: an input goes in as soon as the guest has had a moment with nothing to do and, with an anchor, shows the
+ * screen. After a miss as by evidence.
+ */
+class FastPacing implements PacingStrategy {
+  readonly name = 'fast';
+  readonly #evidence = new ByEvidence();
+
+  decide(step: PacingStep, evidence: PacingEvidence): PacingDecision {
+    const { cpuIdleMs, screenMatches, misses } = evidence;
+    const isReady = cpuIdleMs !== undefined && cpuIdleMs >= (step.anchored ? 15 : 3);
+    if (misses === 0 && !step.tempo && isReady && (!step.anchored || screenMatches))
+      return { action: 'inject' };
+    const decision = this.#evidence.decide(step, evidence);
+    return decision.action === 'wait'
+      ? { action: 'wait', atMostMs: Math.min(decision.atMostMs, FAST_LOOK_MS) }
+      : decision;
   }
 }
 

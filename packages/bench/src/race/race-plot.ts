@@ -1,4 +1,4 @@
-import type { RaceCase, RaceResult } from './race-benchmark.js';
+import type { RaceCase, RaceResult } from './results.js';
 
 const WIDTH = 360;
 const HEIGHT = 200;
@@ -6,7 +6,7 @@ const MARGIN = { left: 44, right: 12, top: 30, bottom: 34 };
 const COLUMNS = 4;
 
 /** Both fronts of every race over time, as one SVG: what was shipped from above, what was seen to be replayed from below. */
-export function racePlot({ cases }: RaceResult): string {
+export function racePlot({ cases }: Pick<RaceResult, 'cases'>): string {
   const rows = Math.max(1, Math.ceil(cases.length / COLUMNS));
   const [width, height] = [COLUMNS * WIDTH, rows * HEIGHT];
   const panels = cases.map((one, i) => {
@@ -24,6 +24,7 @@ export function racePlot({ cases }: RaceResult): string {
 function panel(one: RaceCase): string {
   const { left, top } = MARGIN;
   const [innerWidth, innerHeight] = [WIDTH - left - MARGIN.right, HEIGHT - top - MARGIN.bottom];
+  if (one.fronts.length === 0) return emptyPanel(one);
   const endMs = Math.max(1, one.fronts.at(-1)?.ms ?? 1);
   const at = (ms: number, share: number): string =>
     `${(left + (innerWidth * ms) / endMs).toFixed(1)},${(top + innerHeight * (1 - share)).toFixed(1)}`;
@@ -33,16 +34,8 @@ function panel(one: RaceCase): string {
       .join(' ')}"/>`;
   const part = (count: number, blocks: number) => (blocks === 0 ? 0 : count / blocks);
   const [bottom, right] = [top + innerHeight, left + innerWidth];
-  const text = (x: number, y: number, what: string, rest = '') =>
-    `<text x="${String(x)}" y="${String(y)}" ${rest}>${what}</text>`;
   return [
-    text(
-      left,
-      14,
-      `${one.link}, ${one.replay} replay: ${one.seconds.toFixed(1)} s`,
-      'font-weight="bold"',
-    ),
-    text(left, 25, `best alone ${(one.seconds / one.timeRatioToBest).toFixed(1)} s`, 'fill="#555"'),
+    ...title(one),
     `<path d="M${String(left)},${String(top)}V${String(bottom)}H${String(right)}" fill="none" stroke="#888"/>`,
     text(left - 6, top + 8, '100 %', 'text-anchor="end"'),
     text(left - 6, bottom, '0', 'text-anchor="end"'),
@@ -53,4 +46,22 @@ function panel(one: RaceCase): string {
     curve('#b03030', ({ shipped, blocks }) => 1 - part(shipped, blocks)),
     curve('#2060a0', ({ replayed, blocks }) => part(replayed, blocks)),
   ].join('');
+}
+
+/** Where nothing was replayed there are no fronts. */
+function emptyPanel(one: RaceCase): string {
+  const [x, y] = [WIDTH / 2, HEIGHT / 2];
+  const why = one.strategy === 'ship' ? 'no race: the plan shipped' : 'no race was recorded';
+  return [...title(one), text(x, y, why, 'text-anchor="middle" fill="#555"')].join('');
+}
+
+function title(one: RaceCase): string[] {
+  const { left } = MARGIN;
+  const what = `${one.session}, ${one.link}, ${one.replay} replay: ${one.seconds.toFixed(1)} s`;
+  const best = `best alone ${(one.seconds / one.timeRatioToBest).toFixed(1)} s`;
+  return [text(left, 14, what, 'font-weight="bold"'), text(left, 25, best, 'fill="#555"')];
+}
+
+function text(x: number, y: number, what: string, rest = ''): string {
+  return `<text x="${String(x)}" y="${String(y)}" ${rest}>${what}</text>`;
 }

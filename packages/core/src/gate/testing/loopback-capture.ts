@@ -13,8 +13,11 @@ const LAG_MS = 500;
 /** Whether this user may capture packets at all. */
 export const mayCapture = userInfo().uid === 0;
 
-/** Captures every packet of the host, on any interface, that goes to or comes from one of `ports`. */
-export async function capturePackets(ports: readonly number[]): Promise<{
+/**
+ * Captures packets on every interface: all there are (see isolated-network.ts for a place where that says something), or
+ * those that go to or come from one of `ports`.
+ */
+export async function capturePackets(ports: readonly number[] = []): Promise<{
   /** Ends the capture; how many bytes of packets there were. */
   stop(): Promise<number>;
 }> {

@@ -1,0 +1,2 @@
+export { runEffectsBenchmark } from './effects-benchmark.js';
+export { effectsTable, ROUNDS_WANTED } from './results.js';
