@@ -13,18 +13,23 @@ std::error_code DirtyLog::mark(RecordKind kind, std::uint64_t first, std::uint64
                                Ticket& ticket) {
   std::unique_lock lock(mutex_);
   resumed_.wait(lock, [&] { return !holding_ && !overfull_; });
-  if (auto error = put_mark(lock, kind, first, count)) return error;
+  // Under way before the mark is there: appending may wait for a segment, and a flush must not
+  // cover the mark meanwhile.
   ticket.phase = static_cast<std::uint8_t>(phase_);
   ticket.discards = kind == RecordKind::kZero || kind == RecordKind::kTrim;
-  const std::uint32_t discards = discards_in_flight_.load(std::memory_order_acquire);
+  // In this order: a change that ends in between may be taken for one of the other kind, but none
+  // of the other kind is missed.
   const std::uint32_t all =
       in_flight_[0].load(std::memory_order_acquire) + in_flight_[1].load(std::memory_order_acquire);
+  const std::uint32_t discards = discards_in_flight_.load(std::memory_order_acquire);
   ticket.met_others = ticket.discards ? all != discards : discards != 0;
   ticket.others_before = marks_[ticket.discards ? 0 : 1].load();
   marks_[ticket.discards ? 1 : 0].fetch_add(1);
-  if (ticket.discards) discards_in_flight_.fetch_add(1, std::memory_order_relaxed);
   in_flight_[phase_].fetch_add(1, std::memory_order_relaxed);
-  return {};
+  if (ticket.discards) discards_in_flight_.fetch_add(1, std::memory_order_relaxed);
+  const std::error_code error = put_mark(lock, kind, first, count);
+  if (error) complete(ticket);
+  return error;
 }
 
 std::error_code DirtyLog::correct(RecordKind kind, std::uint64_t first, std::uint64_t count) {
