@@ -18,7 +18,7 @@ describe('the level', () => {
   });
 
   test('climbs to the densest where the link is slow', () => {
-    expect(settle(100_000, processor)).toBe(18);
+    expect(settle(100_000, processor)).toBe(19);
   });
 
   test('settles between, where encoding keeps up with the link', () => {

@@ -28,9 +28,9 @@ export interface EncodeOptions {
   /** The destination's answers ({@link Answers.bits}) of each round; left out when nothing was replayed. */
   readonly known?: Uint8Array | readonly Uint8Array[];
   /**
-   * 1 to 18: zstd. 19 and above: context mixing, a third to a half smaller at about 1.5 MB/s of carried
-   * pages on both sides, with 110 MB of memory. `adaptive`: zstd at the level, frame by frame, that keeps up with whoever
-   * takes the frames: the fastest way over a link that is not very thin. Default: 19 for up to 32 MiB of unknown pages, else 12.
+   * 1 to 18: zstd. 19 and above: context mixing, half the size at about 1 MB/s of carried pages on both sides, with
+   * 180 MB of memory. `adaptive`: the level, frame by frame, that keeps up with whoever takes the frames: the fastest way.
+   * Default: 19, however many pages there are: the fewest bytes.
    */
   readonly level?: number | 'adaptive';
   readonly signal?: AbortSignal;
@@ -65,8 +65,6 @@ const SAVED_BYTES_PER_PAGE = 60;
 /** Of an answer: 0 is no, 2 a yes that its check doubts. */
 const YES = 1;
 const MIXED_LEVEL = 19; // kMixedLevel in native/core/delta_codec.h
-const FAST_LEVEL = 12;
-const MIXED_PAGES = 8192;
 
 let encoderIds = 0;
 
@@ -131,7 +129,7 @@ export class ResiduePlan implements AsyncDisposable {
     let encoded = 0;
     const governor = options.level === 'adaptive' ? new LevelGovernor() : undefined;
     const fixed = options.level === 'adaptive' ? undefined : options.level;
-    const level = governor?.level ?? fixed ?? this.#defaultLevel();
+    const level = governor?.level ?? fixed ?? MIXED_LEVEL;
     const settings = { level, known, order, applied };
     try {
       await pool.run({ kind: 'encoder-open', id, arguments: [base, target, arrays, settings] });
@@ -214,16 +212,6 @@ export class ResiduePlan implements AsyncDisposable {
     const more = await pool.kernel('decodeAnswers', second, asked);
     let next = 0;
     return known.map((answer, i) => ((isAsked(i) ? more.known[next++] : answer) === YES ? 1 : 0));
-  }
-
-  #defaultLevel(): number {
-    return this.#questionCount() <= MIXED_PAGES ? MIXED_LEVEL : FAST_LEVEL;
-  }
-
-  #questionCount(): number {
-    let count = 0;
-    for (const kind of this.#planned.arrays.classes) if (kind === CLASS_UNKNOWN) count++;
-    return count;
   }
 
   #order(options: EncodeOptions): BigUint64Array {

@@ -12,7 +12,7 @@ import { virtualTimeIdentity } from '../virtual-time/identity.js';
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 export type Side = 'source' | 'destination';
 

@@ -16,9 +16,9 @@ class BitMixer {
  public:
   BitMixer(unsigned contexts, unsigned extraInputs, unsigned tableBits, unsigned selectorsA,
            unsigned selectorsB, unsigned mapContexts)
-      : inputs_(contexts * 2 + extraInputs + 1),
-        first_(static_cast<unsigned>(inputs_.size()), selectorsA, 65536 * 3 / 10),
-        second_(static_cast<unsigned>(inputs_.size()), selectorsB, 65536 * 3 / 10),
+      : inputs_(contexts * ContextTable::kInputs + extraInputs + 1),
+        first_(static_cast<unsigned>(inputs_.size()), selectorsA, 65536 / 5),
+        second_(static_cast<unsigned>(inputs_.size()), selectorsB, 65536 / 5),
         map_(mapContexts) {
     for (unsigned i = 0; i < contexts; ++i) tables_.emplace_back(tableBits);
   }
@@ -33,7 +33,9 @@ class BitMixer {
   unsigned code(Coder& coder, unsigned node, const int* extra, unsigned extraCount,
                 unsigned selectorA, unsigned selectorB, unsigned mapContext, unsigned bit) {
     std::size_t n = 0;
-    for (std::size_t i = 0; i < tables_.size(); ++i, n += 2) tables_[i].predict(node, &inputs_[n]);
+    for (std::size_t i = 0; i < tables_.size(); ++i, n += ContextTable::kInputs) {
+      tables_[i].predict(node, &inputs_[n]);
+    }
     for (unsigned i = 0; i < extraCount; ++i) inputs_[n++] = extra[i];
     inputs_[n] = 256;
     const int logit =
@@ -47,13 +49,14 @@ class BitMixer {
       bit = coder.decode(static_cast<Probability>(probability * 16));
     }
     for (auto& table : tables_) table.update(bit);
-    first_.update(inputs_.data(), bit, 6);
-    second_.update(inputs_.data(), bit, 6);
+    first_.update(inputs_.data(), bit, kRate);
+    second_.update(inputs_.data(), bit, kRate);
     map_.update(bit);
     return bit;
   }
 
  private:
+  static constexpr int kRate = 4;
   std::vector<ContextTable> tables_;
   std::vector<int> inputs_;
   Mixer first_;

@@ -1,6 +1,7 @@
 #include "bit_predictor.h"
 
 #include <algorithm>
+#include <bit>
 
 // Vector instructions where the processor has them; the results are the same integers.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -15,6 +16,15 @@ namespace {
 constexpr int kWellEnough = 12;  // of 4096
 
 }  // namespace
+
+ContextTable::ContextTable(unsigned bits) : buckets_(std::size_t{1} << bits), shift_(32 - bits) {
+  afterPast_[0] = 32768;
+  for (unsigned past = 1; past < afterPast_.size(); ++past) {
+    const auto seen = static_cast<unsigned>(std::bit_width(past)) - 1;
+    const auto ones = static_cast<unsigned>(std::popcount(past)) - 1;
+    afterPast_[past] = static_cast<std::uint16_t>((2 * ones + 1) * 65535 / (2 * seen + 2));
+  }
+}
 
 Mixer::Mixer(unsigned inputs, unsigned selectors, int initialWeight)
     : inputs_(inputs), weights_(std::size_t{inputs} * selectors, initialWeight) {}

@@ -47,8 +47,8 @@ inline int stretch(int probability) {
 // serves four bits. A bucket that another context took starts anew.
 class ContextTable {
  public:
-  // 2^bits buckets of 32 B.
-  explicit ContextTable(unsigned bits) : buckets_(std::size_t{1} << bits), shift_(32 - bits) {}
+  // 2^bits buckets of 64 B.
+  explicit ContextTable(unsigned bits);
 
   // Chooses the bucket of a context; `hash` must be well mixed.
   void select(std::uint32_t hash) {
@@ -57,17 +57,21 @@ class ContextTable {
     if (bucket_->slots[0] != check) {
       bucket_->slots.fill(kUnknown);
       bucket_->slots[0] = check;
+      bucket_->pasts.fill(0);
     }
   }
   void prefetch(std::uint32_t hash) const { __builtin_prefetch(&buckets_[hash >> shift_]); }
 
-  // `node` is 1 to 15: the bits of the nibble so far under a leading 1. Two mixer inputs.
+  static constexpr unsigned kInputs = 3;
+  // `node` is 1 to 15: the bits of the nibble so far under a leading 1. Makes kInputs mixer inputs.
   void predict(unsigned node, int* inputs) {
     current_ = &bucket_->slots[node];
+    past_ = &bucket_->pasts[node];
     const int count = std::min(*current_ & 15, 8);
     const int probability = *current_ >> 4;
     inputs[0] = stretch(probability) * kConfidence[static_cast<std::size_t>(count)] >> 8;
     inputs[1] = (probability - 2048) * count >> 3;
+    inputs[2] = *past_ == 0 ? 0 : stretch(afterPast_[*past_] >> 4);
   }
 
   void update(unsigned bit) {
@@ -77,6 +81,10 @@ class ContextTable {
     const int moved = probability + (((target - probability) * kRates[count] + 0x8000) >> 16);
     *current_ =
         static_cast<std::uint16_t>(moved << 4 | static_cast<int>(std::min(count + 1, kCountLimit)));
+    std::uint16_t& after = afterPast_[*past_];
+    after = static_cast<std::uint16_t>(after + (((bit != 0 ? 65535 : 0) - after) >> kPastRate));
+    const unsigned longer = (*past_ == 0 ? 1u : *past_) << 1 | bit;
+    *past_ = static_cast<std::uint8_t>(longer > 255 ? (longer & 127) | 128 : longer);
   }
 
  private:
@@ -92,13 +100,19 @@ class ContextTable {
 
   // 12 bits of probability above 4 bits of how often the slot was seen.
   static constexpr std::uint16_t kUnknown = 2048 << 4;
-  struct alignas(32) Bucket {
+  // A slot's past is its last bits, seven at most, under a leading 1; 0 before the first.
+  struct alignas(64) Bucket {
     std::array<std::uint16_t, 16> slots;
+    std::array<std::uint8_t, 16> pasts;
   };
+  static constexpr int kPastRate = 6;
   ZeroedArray<Bucket> buckets_;
+  // What followed each past, in 1/65536: how far a past is to be trusted is learned, not assumed.
+  std::array<std::uint16_t, 256> afterPast_;
   unsigned shift_;
   Bucket* bucket_ = nullptr;
   std::uint16_t* current_ = nullptr;
+  std::uint8_t* past_ = nullptr;
 };
 
 // One set of weights a selector value; the output is a logit.

@@ -34,22 +34,24 @@ void check(std::size_t result) {
 }  // namespace
 
 DeltaEncoder::DeltaEncoder(int level) : context_(ZSTD_createCCtx(), &ZSTD_freeCCtx) {
-  if (level >= kMixedLevel) mixed_.emplace();
-  check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, level));
+  setLevel(level);
   check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_windowLog, kWindowLog));
   check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_contentSizeFlag, 0));
 }
 
 void DeltaEncoder::setLevel(int level) {
-  if (mixed_.has_value()) return;
-  check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel,
-                               std::clamp(level, 1, kMixedLevel - 1)));
+  isMixed_ = level >= kMixedLevel;
+  if (isMixed_) {
+    if (!mixed_.has_value()) mixed_.emplace();
+    return;
+  }
+  check(ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, std::max(level, 1)));
 }
 
 Bytes DeltaEncoder::encode(std::span<const CarryStep> steps,
                            std::span<const std::uint8_t> references,
                            std::span<const std::uint8_t> pages) {
-  if (mixed_.has_value()) {
+  if (isMixed_) {
     RangeEncoder coder;
     for (const CarryStep step : steps) {
       const auto reference = references.first<kPageSize>();

@@ -1,5 +1,5 @@
 // Pages that must be carried, coded against reference pages that both sides hold and against the
-// pages carried before them: by context mixing (densest, about 1.5 MB/s on both sides) or by zstd
+// pages carried before them: by context mixing (densest, about 1 MB/s on both sides) or by zstd
 // (fast).
 #pragma once
 
@@ -30,8 +30,8 @@ inline constexpr int kMixedLevel = 19;
 class DeltaEncoder {
  public:
   explicit DeltaEncoder(int level);
-  bool isMixed() const { return mixed_.has_value(); }
-  // zstd's level from the next frame on; nothing for the mixed coding, which has one.
+  bool isMixed() const { return isMixed_; }
+  // From the next frame on. Both codings keep what they know while the other one is used.
   void setLevel(int level);
   // `references` holds a page a step, in order; `pages` one a step that is not a hint. Hints need
   // the mixed coding.
@@ -39,7 +39,8 @@ class DeltaEncoder {
                std::span<const std::uint8_t> pages);
 
  private:
-  std::optional<PageModel> mixed_;
+  bool isMixed_ = false;
+  std::optional<PageModel> mixed_;  // made when a level first needs its 180 MB
   std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context_;
   Bytes window_;
 };
@@ -53,7 +54,7 @@ class DeltaDecoder {
   void reset();
 
  private:
-  std::optional<PageModel> mixed_;  // made when a frame first needs its 100 MB
+  std::optional<PageModel> mixed_;  // made when a frame first needs its 180 MB
   std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context_;
   Bytes window_;
 };

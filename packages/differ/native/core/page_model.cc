@@ -96,6 +96,7 @@ class PageModel::State {
     history_.push_back(value);
     long_.advance(history_);
     short_.advance(history_);
+    patient_.advance(history_);
   }
 
   void makeRoom() {
@@ -104,6 +105,7 @@ class PageModel::State {
     history_.erase(history_.begin(), history_.begin() + kHistoryLimit / 2);
     long_.forget();
     short_.forget();
+    patient_.forget();
   }
 
   // level 0: the 64 B block equals the reference's; level 1: the word does.
@@ -168,34 +170,34 @@ class PageModel::State {
     };
     std::uint32_t base[kContexts];
     for (unsigned k = 0; k < kContexts; ++k) base[k] = mixHash(words[k], k + 1);
-    const MatchFollower* followers[] = {&long_, &short_};
-    unsigned predicted[2];
-    for (unsigned m = 0; m < 2; ++m) {
+    const MatchFollower* followers[kFollowers] = {&long_, &short_, &patient_};
+    const std::uint32_t beside[kFollowers] = {400, r, 500 + patient_.misses() * 8 + column};
+    unsigned predicted[kFollowers];
+    for (unsigned m = 0; m < kFollowers; ++m) {
       predicted[m] = followers[m]->follows() ? followers[m]->predicted(history_) | 256u : 0u;
     }
     unsigned node = 1;
     for (unsigned shift = 8; shift-- > 0;) {
-      unsigned expected[2];
-      for (unsigned m = 0; m < 2; ++m) {
+      unsigned expected[kFollowers];
+      for (unsigned m = 0; m < kFollowers; ++m) {
         const bool alive = predicted[m] != 0 && predicted[m] >> (shift + 1) == node;
         expected[m] = alive ? predicted[m] >> shift & 1 : 2;
       }
       if (shift == 7 || shift == 3) {
-        std::uint32_t hashes[kContexts + 2];
+        std::uint32_t hashes[kContexts + kFollowers];
         const std::uint32_t half = shift == 7 ? 0 : node;
         for (unsigned k = 0; k < kContexts; ++k) {
           hashes[k] = mixHash(base[k], half + 1);
         }
-        for (unsigned m = 0; m < 2; ++m) {
+        for (unsigned m = 0; m < kFollowers; ++m) {
           const std::uint32_t guess = expected[m] == 2 ? 0u : predicted[m];
-          hashes[kContexts + m] =
-              mixHash(guess | lengthBucket(followers[m]->length()) << 9 | m << 16 | half << 20,
-                      m == 1 ? r : 400);
+          hashes[kContexts + m] = mixHash(
+              guess | lengthBucket(followers[m]->length()) << 9 | m << 16 | half << 20, beside[m]);
         }
         byteMixer_.select(hashes);
       }
-      int extra[2];
-      for (unsigned m = 0; m < 2; ++m) {
+      int extra[kFollowers];
+      for (unsigned m = 0; m < kFollowers; ++m) {
         const int strength = static_cast<int>(std::min(followers[m]->length(), 32u)) * 24;
         extra[m] = expected[m] == 2 ? 0 : expected[m] == 1 ? strength : -strength;
       }
@@ -206,7 +208,7 @@ class PageModel::State {
       const unsigned inNibble =
           shift >= 4 ? node : (node & ((1u << (3 - shift)) - 1)) | 1u << (3 - shift);
       const unsigned bit =
-          byteMixer_.code(coder, inNibble, extra, 2, selectorA, selectorB,
+          byteMixer_.code(coder, inNibble, extra, kFollowers, selectorA, selectorB,
                           expected[0] * 9 + expected[1] * 3 + refBit, value >> shift & 1);
       node = node << 1 | bit;
     }
@@ -214,10 +216,12 @@ class PageModel::State {
   }
 
   static constexpr unsigned kContexts = 16;
+  static constexpr unsigned kFollowers = 3;
   std::vector<std::uint8_t> history_ = std::vector<std::uint8_t>(1);  // position 0 means "nowhere"
   MatchFollower long_{8};
   MatchFollower short_{4};
-  BitMixer byteMixer_{kContexts + 2, 2, 17, 9 * 9, 64, 27};
+  MatchFollower patient_{12, true};
+  BitMixer byteMixer_{kContexts + kFollowers, kFollowers, 17, 9 * 9, 64, 27};
   BitMixer flagMixer_{6, 0, 12, 48, 3, 48};
   std::uint64_t flags_ = 0;
   std::array<std::uint8_t, 64 + 512> lastFlags_{};

@@ -10,7 +10,7 @@
 
 namespace reprise::differ {
 
-inline constexpr std::uint8_t kFrameVersion = 1;
+inline constexpr std::uint8_t kFrameVersion = 2;
 inline constexpr std::uint8_t kFlagStart = 1;  // forget the stream before: sequence 0, fresh models
 inline constexpr std::uint8_t kFlagDisk = 2;   // the frame's targets are disk pages, else RAM
 inline constexpr std::uint8_t kFlagMixed = 4;  // carried pages are coded by PageModel, else by zstd
