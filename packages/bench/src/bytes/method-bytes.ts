@@ -31,6 +31,8 @@ export interface Methods {
   zstdPatchFrom: MethodBytes | null;
   cdc: MethodBytes | null;
   cloudlet: MethodBytes | null;
+  /** More than the paper's: all chunks through one xdelta. */
+  cloudletAtOnce: MethodBytes | null;
   paper2008: MethodBytes | null;
   /** Reprise without a replay, and with one: real migrations. */
   ship: MethodBytes | null;
@@ -50,6 +52,7 @@ export const methodTitles: Readonly<Record<keyof Methods, string>> = {
   zstdPatchFrom: 'zstd --patch-from',
   cdc: 'content-defined chunks',
   cloudlet: 'cloudlet-style pipeline',
+  cloudletAtOnce: 'cloudlet-style, at once',
   paper2008: 'the design of 2008',
   ship: 'reprise, no replay',
   replay: 'reprise, replay',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { measureFullCopy, measureRsync } from '../baseline/index.js';
 
 import { ablate, type Ablation } from './ablation.js';
+import { measureCloudlet } from './cloudlet.js';
 import type { Laboratory } from './laboratory.js';
 import { ofState, type MethodBytes, type OracleBytes } from './method-bytes.js';
 import { measureOracles } from './oracle.js';
@@ -13,7 +14,7 @@ import {
   type ToolOptions,
 } from './other-tools.js';
 import type { Recording } from './recording.js';
-import { measureCloudlet, measurePaper2008 } from './research-pipelines.js';
+import { measurePaper2008 } from './paper2008.js';
 
 /** What a session's offline methods work on. */
 export interface Bench extends ToolOptions {
@@ -42,7 +43,14 @@ const cancel = ({ signal }: ToolOptions) => (signal === undefined ? {} : { signa
 
 export const stateMethods: Readonly<
   Record<
-    'full' | 'rsyncZ' | 'xdelta3' | 'zstdPatchFrom' | 'cdc' | 'cloudlet' | 'paper2008',
+    | 'full'
+    | 'rsyncZ'
+    | 'xdelta3'
+    | 'zstdPatchFrom'
+    | 'cdc'
+    | 'cloudlet'
+    | 'cloudletAtOnce'
+    | 'paper2008',
     OfflineMethod<MethodBytes>
   >
 > = {
@@ -66,24 +74,14 @@ export const stateMethods: Readonly<
     },
   },
   cloudlet: {
-    ...{
-      version: 1,
-      programs: ['xdelta3', 'xz'],
-      ours: false,
-      needsMiB: 1200,
-      title: 'a cloudlet-style pipeline',
-    },
-    measure: async (o) => {
-      const { base, plain: target } = await o.lab.files(o.signal);
-      return ofState(
-        await measureCloudlet(
-          await o.lab.plainPlan(),
-          await o.lab.plainChange(),
-          { base, target },
-          o,
-        ),
-      );
-    },
+    ...{ version: 2, programs: ['xdelta3', 'xz'], ours: false, needsMiB: 800 },
+    title: 'a cloudlet-style pipeline',
+    measure: (o) => cloudlet(o, false),
+  },
+  cloudletAtOnce: {
+    ...{ version: 2, programs: ['xdelta3', 'xz'], ours: false, needsMiB: 1200 },
+    title: 'a cloudlet-style pipeline, all chunks at once',
+    measure: (o) => cloudlet(o, true),
   },
   paper2008: {
     ...{ version: 1, programs: ['rsync'], ours: false, needsMiB: 200, title: 'the design of 2008' },
@@ -147,6 +145,13 @@ export const oracles: OfflineMethod<{ oracle: OracleBytes; fullOracle: OracleByt
     return { oracle, fullOracle: fullOracle ?? null };
   },
 };
+
+async function cloudlet(o: Bench, allAtOnce: boolean): Promise<MethodBytes> {
+  const { base, plain: target } = await o.lab.files(o.signal);
+  const states = await o.lab.plainChange();
+  const options = { ...o, allAtOnce };
+  return ofState(await measureCloudlet(await o.lab.plainPlan(), states, { base, target }, options));
+}
 
 async function paper2008(o: Bench): Promise<MethodBytes> {
   const { lab, recording } = o;

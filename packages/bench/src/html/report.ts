@@ -129,7 +129,7 @@ function raceSection(json: string): string {
 
 const NOTES = `<ul>
 <li><b>Other tools</b> work on the state as it was suspended, before free memory was handed back; reprise on the squeezed one.</li>
-<li><b>Cloudlet-style</b>: changed chunks at their positions, deduplicated against base memory, base disk, zeros and each other, the rest as xdelta against the old chunk, everything through LZMA. All deltas are made at once, which finds more than chunk by chunk. Neither its client’s guest cooperation nor its pipelining is modelled: they cost or save time, not bytes.</li>
+<li><b>Cloudlet-style</b>: changed chunks at their positions, deduplicated against base memory, base disk, zeros and each other, the rest as xdelta against the old chunk, everything through LZMA. Chunk by chunk, as the paper’s; “at once” puts all chunks through one xdelta, which finds more. Neither its client’s guest cooperation nor its pipelining is modelled: they cost or save time, not bytes.</li>
 <li><b>The design of 2008</b>: replay, SHA-1 of disk chunks at the same position, rsync of the memory image. What its background shipping sends while the replay runs and the replay then makes again is not counted, nor any retransmission: its bytes are a lower bound.</li>
 <li><b>Recorded replay</b>: the residue against the very replay that the oracles know; “replay” is a migration whose replay was run anew.</li>
 <li><b>Oracle</b>: the better of one zstd -19 over all that must be carried, with everything the source can know as its prefix, and the same page by page against the nearest pages; and positions, log and device state. <b>Full oracle</b>: with the replayed content too, which only the destination holds.</li>
