@@ -24,8 +24,10 @@ export interface BuildIndexOptions extends OperationOptions {
 const PAGES_PER_SEGMENT = 1 << 21;
 /** Beyond so many segments the small ones are merged: a look-up visits each. */
 const MAX_SEGMENTS = 24;
-/** Segments up to this size are worth merging. */
-const SMALL_SEGMENT_BYTES = 8 << 20;
+/** Bounds the memory of a merge; a segment of {@link PAGES_PER_SEGMENT} is about as large. */
+const MAX_MERGED_BYTES = 128 << 20;
+/** A segment this many times as large as all newer ones waits until they have grown. */
+const WORTH_WAITING = 2;
 
 const KINDS: readonly TableKind[] = ['pages', 'features'];
 
@@ -108,30 +110,29 @@ export async function updateIndex(
   return await inNewDirectory(path, async (directory) => {
     const last = await shareSegments(from, directory);
     const info = { entries: 0, fileBytes: 0 };
-    const pages = [
-      ...expandRuns('ram', changed.ram, sizes[0]),
-      ...expandRuns('disk', changed.disk, sizes[1]),
-    ];
-    const found = await pool.ranges(
-      pages.length,
-      PAGES_PER_BATCH,
-      (first, count) =>
-        pool.kernel(
-          'indexListed',
-          key,
-          state,
-          BigUint64Array.from(pages.slice(first, first + count)),
-        ),
-      { signal: o.signal },
-    );
-    for (const kind of KINDS) {
-      const table = join(directory, tableName(last + 1, kind));
-      const parts = found.map((part) => part[kind]);
-      const written = await pool.kernel('writeTable', key, table, kind, parts, ...sizes);
-      if (kind === 'pages') info.entries += written.entries;
-      info.fileBytes += written.fileBytes;
-      await mergeSmall(pool, key, directory, kind, sizes);
+    let segment = last;
+    for (const space of ['ram', 'disk'] as const) {
+      const pages = expandRuns(space, changed[space], pageCount(state[space]));
+      for (let start = 0; start < pages.length; start += PAGES_PER_SEGMENT) {
+        const some = pages.subarray(start, start + PAGES_PER_SEGMENT);
+        const found = await pool.ranges(
+          some.length,
+          PAGES_PER_BATCH,
+          (first, count) =>
+            pool.kernel('indexListed', key, state, some.slice(first, first + count)),
+          { signal: o.signal },
+        );
+        segment++;
+        for (const kind of KINDS) {
+          const table = join(directory, tableName(segment, kind));
+          const parts = found.map((part) => part[kind]);
+          const written = await pool.kernel('writeTable', key, table, kind, parts, ...sizes);
+          if (kind === 'pages') info.entries += written.entries;
+          info.fileBytes += written.fileBytes;
+        }
+      }
     }
+    for (const kind of KINDS) await mergeSegments(pool, key, directory, kind, sizes);
     return info;
   });
 }
@@ -167,7 +168,7 @@ async function shareSegments(from: string, to: string): Promise<number> {
   return last;
 }
 
-async function mergeSmall(
+async function mergeSegments(
   pool: WorkerPool,
   key: FingerprintKey,
   directory: string,
@@ -177,16 +178,43 @@ async function mergeSmall(
   const tables = await indexTables(directory, kind);
   if (tables.length <= MAX_SEGMENTS) return;
   const sizes = await Promise.all(tables.map(async (table) => (await stat(table)).size));
-  // Only a tail of small ones: order tells which of two entries for a page is the newer.
-  let first = tables.length;
-  while (first > 0 && (sizes[first - 1] ?? Infinity) <= SMALL_SEGMENT_BYTES) first--;
-  const small = tables.slice(first);
-  const [target] = small.slice(-1);
-  if (small.length < 2 || target === undefined) return;
+  const { first, end } = worthMerging(sizes, MAX_MERGED_BYTES);
+  const merging = tables.slice(first, end);
+  const target = merging.at(-1);
+  if (merging.length < 2 || target === undefined) return;
   const merged = `${target}.merged`;
-  await pool.kernel('mergeTables', key, kind, small, merged, ramPages, diskPages);
-  for (const table of small) await rm(table);
+  await pool.kernel('mergeTables', key, kind, merging, merged, ramPages, diskPages);
+  for (const table of merging) await rm(table);
   await rename(merged, target);
+}
+
+/**
+ * Which neighbours to make one, of segments with these sizes, oldest first: the newest together with older ones that
+ * are not much larger, so that each entry is copied a few times only; where those are too large, the cheapest two. Only
+ * neighbours: order tells which of two entries for a page is the newer. An empty range where all are too large.
+ */
+export function worthMerging(
+  sizes: readonly number[],
+  maxBytes: number,
+): { first: number; end: number } {
+  const size = (at: number): number => sizes[at] ?? Infinity;
+  let first = sizes.length - 1;
+  let sum = size(first);
+  while (first > 0 && sum + size(first - 1) <= maxBytes) {
+    const isAlone = first === sizes.length - 1;
+    if (!isAlone && size(first - 1) > WORTH_WAITING * sum) break;
+    first--;
+    sum += size(first);
+  }
+  if (first < sizes.length - 1) return { first, end: sizes.length };
+  let cheapest = { first: 0, end: 0 };
+  let least = maxBytes;
+  for (let at = 0; at + 1 < sizes.length; at++) {
+    if (size(at) + size(at + 1) > least) continue;
+    least = size(at) + size(at + 1);
+    cheapest = { first: at, end: at + 2 };
+  }
+  return cheapest;
 }
 
 /** Makes a directory under a temporary name: whoever finds `path` finds it whole. */

@@ -1,6 +1,3 @@
-import { fromNative } from './errors.js';
-import { native } from './native.js';
-
 /** Bytes of a page of memory, and of a chunk of a disk: what the differ compares and matches. */
 export const PAGE_SIZE = 4096;
 /** Bytes of a leaf of the proof's SHA-256 tree. */
@@ -27,17 +24,6 @@ export type Space = 'ram' | 'disk';
 
 /** Runs of pages `[first, count, …]`, ascending and disjoint. */
 export type PageRuns = BigUint64Array;
-
-/** One plain file as an image; its holes are found, not read. Throws FILE_UNREADABLE. */
-export function fileImage(path: string): Promise<Image> {
-  return new Promise((resolve, reject) => {
-    try {
-      resolve({ ...native().describeFile(path), files: [path] });
-    } catch (error) {
-      reject(fromNative(error, { path }));
-    }
-  });
-}
 
 /** Pages of an image, the last one perhaps partial. */
 export function pageCount(image: Image): number {

@@ -10,6 +10,7 @@
 #include "../core/questions.h"
 #include "../core/similarity.h"
 #include "marshal.h"
+#include "open_index.h"
 
 namespace reprise::differ::binding {
 namespace {
@@ -111,6 +112,10 @@ std::vector<std::string> toPaths(const Napi::Value& value) {
   return paths;
 }
 
+OpenIndexes& openIndexes(Info info) {
+  return *info.Env().GetInstanceData<OpenIndexes>();
+}
+
 bool holdsFeatures(const Napi::Value& kind) {
   return toString(kind) == "features";
 }
@@ -148,8 +153,9 @@ Napi::Value classifyPagesCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
   const OpenState base(info[1]);
   const OpenState target(info[2]);
-  const ContentIndex index(toPaths(info[3]), TableIdentity::of(*fingerprinter, base.ram.pageCount(),
-                                                               base.disk.pageCount()));
+  const ContentIndex& index = openIndexes(info).pages.open(
+      toPaths(info[3]),
+      TableIdentity::of(*fingerprinter, base.ram.pageCount(), base.disk.pageCount()));
   const Classified found =
       classifyPages(base.view(), target.view(), index, *fingerprinter, toWords(info[4]));
   auto out = Napi::Object::New(info.Env());
@@ -183,7 +189,7 @@ Napi::Value findSimilarCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
   const OpenState base(info[1]);
   const OpenState target(info[2]);
-  const SketchIndex sketches(
+  const SketchIndex& sketches = openIndexes(info).features.open(
       toPaths(info[3]),
       TableIdentity::of(*fingerprinter, base.ram.pageCount(), base.disk.pageCount()));
   return fromWords(info.Env(), findSimilar(base.view(), target.view(), sketches, toWords(info[4])));

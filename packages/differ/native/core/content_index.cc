@@ -1,6 +1,6 @@
 #include "content_index.h"
 
-#include <unordered_set>
+#include <algorithm>
 
 #include "compare.h"
 #include "sketch.h"
@@ -59,13 +59,16 @@ template <typename Entry>
 TableSummary mergeTables(std::span<const std::string> from, const std::string& to,
                          const TableIdentity& identity) {
   std::vector<Entry> merged;
-  std::unordered_set<std::uint64_t> newer;
+  // A bit a location: what a damaged entry says beyond it is dropped.
+  std::vector<bool> newer(2 * std::max(identity.ramPages, identity.diskPages));
   for (auto path = from.rbegin(); path != from.rend(); ++path) {
     const SortedTable<Entry> table(*path, identity);
     for (const Entry& entry : table.entries()) {
-      if (!newer.contains(entry.location)) merged.push_back(entry);
+      if (entry.location < newer.size() && !newer[entry.location]) merged.push_back(entry);
     }
-    for (const Entry& entry : table.entries()) newer.insert(entry.location);
+    for (const Entry& entry : table.entries()) {
+      if (entry.location < newer.size()) newer[entry.location] = true;
+    }
   }
   return writeTable(to, std::move(merged), identity);
 }
