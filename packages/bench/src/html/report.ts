@@ -2,7 +2,7 @@ import type { BytesBenchmarkResult } from '../bytes/bytes-benchmark.js';
 import { pageFates } from '../bytes/page-map.js';
 import type { SessionBytes } from '../bytes/session-bytes.js';
 import type { Verdict } from '../bytes/verdicts.js';
-import type { RaceResult } from '../race/race-benchmark.js';
+import type { RaceResult } from '../race/results.js';
 import { racePlot } from '../race/race-plot.js';
 
 import { classBars, classColours, totalBars } from './bars.js';
