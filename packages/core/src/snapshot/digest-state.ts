@@ -24,6 +24,8 @@ export interface DigestInputs extends LongOptions {
   readonly parent: string | null;
   readonly changedRam?: PageRuns | undefined;
   readonly changedDisk?: BlockRuns | undefined;
+  /** Hash all of RAM: it came as a copy, and what did not change must prove as well. */
+  readonly wholeRam?: boolean;
   /** How the disk below the overlay is stored; undefined: `disk.raw` in the directory is the disk. */
   readonly disk: { readonly base: string; readonly layers: readonly string[] } | undefined;
 }
@@ -31,7 +33,7 @@ export interface DigestInputs extends LongOptions {
 /**
  * Digests the state in a directory (`ram`, `device`, `overlay/` or `disk.raw`), and leaves its `ram.leaves` and
  * `disk.leaves` there. Only what changed against the parent is hashed; a whole pass is needed for RAM at the first
- * suspend and for what a seed brought. Throws WORKING_COPY_MISSING, SNAPSHOT_UNKNOWN, CANCELLED.
+ * suspend and for what came from another host. Throws WORKING_COPY_MISSING, SNAPSHOT_UNKNOWN, CANCELLED.
  */
 export async function digestState(
   context: StoreContext,
@@ -95,13 +97,10 @@ async function digestRam(
       image,
       treeOptions('compare ram', inputs),
     ));
-  const root = await tree.updateLeaves(
-    parent.paths.ramLeaves,
-    image,
-    changed,
-    state.ramLeaves,
-    options,
-  );
+  const root =
+    inputs.wholeRam === true
+      ? await tree.hashLeaves(image, state.ramLeaves, options)
+      : await tree.updateLeaves(parent.paths.ramLeaves, image, changed, state.ramLeaves, options);
   return { sizeBytes, root: toHex(root), changed: countRuns(changed) };
 }
 

@@ -390,6 +390,10 @@ describe('a VM on two hosts', () => {
     ).rejects.toEqual(coded('ROOT_MISMATCH'));
 
     await writePages(incoming.ram, [9], 'two');
+    await writePages(incoming.ram, [11], 'damage'); // of the copy of the base, where nothing changed
+    const damaged = await there.digestIncoming('desk', final, { parent: base, changed });
+    expect(damaged.ram.root).not.toBe(snapshot.manifest.ram.root);
+    await copyFile(snapshot.paths.ram, incoming.ram);
     const digests = await there.digestIncoming('desk', final, { parent: base, changed });
     await there.commitIncoming('desk', final, { ...commit, digests });
     expect((await there.head('desk'))?.root).toBe(base);

@@ -50,6 +50,7 @@ export async function digestIncoming(
     parent: options.parent,
     changedRam: options.changed?.ram,
     changedDisk: options.changed?.disk,
+    wholeRam: true,
     disk: await diskBelow(vm, state, options.parent),
   });
 }

@@ -237,7 +237,7 @@ export interface Incoming {
 export interface DigestOptions extends LongOptions {
   /** The snapshot that `overlay` lies on and `ram` was patched from; null: a seed. */
   readonly parent: string | null;
-  /** What changed against the parent; re-hashed. Everything is hashed where a part is left out. */
+  /** What changed against the parent. Of the disk only that is hashed again; of RAM, which is a copy, everything. */
   readonly changed?: { readonly ram?: PageRuns; readonly disk?: BlockRuns } | undefined;
 }
 
