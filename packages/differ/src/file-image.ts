@@ -12,3 +12,11 @@ export function fileImage(path: string): Promise<Image> {
     }
   });
 }
+
+/**
+ * Bytes of images that all operations of this process have looked at so far, whether they came from storage or from
+ * the page cache: for benches. An operation under way is counted when its batch ends.
+ */
+export function bytesExamined(): bigint {
+  return native().bytesExamined();
+}

@@ -3,7 +3,7 @@ export type { PlanCounts, PlannedPages, ResidueCounts, TravelledPages } from './
 export type { BuildIndexOptions, IndexInfo } from './content-index.js';
 export { Differ, type DifferOptions, type PageFrame } from './differ.js';
 export { DifferError, DifferErrorCode } from './errors.js';
-export { fileImage } from './file-image.js';
+export { bytesExamined, fileImage } from './file-image.js';
 export {
   LEAF_SIZE,
   leafCount,

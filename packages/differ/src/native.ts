@@ -122,6 +122,7 @@ export interface NativeAddon {
     featureTables: string[],
     pages: BigUint64Array,
   ): BigUint64Array;
+  bytesExamined(): bigint;
   measureYardsticks(image: Image): { memcpySeconds: number; xxh3Seconds: number; bytes: number };
   encodeQuestions(
     key: FingerprintKey,

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 
-import { runScaleBenchmark, scaleTable } from '../scale/scale-benchmark.js';
+import { runScaleBenchmark } from '../scale/scale-benchmark.js';
+import { scaleTable } from '../scale/scale-table.js';
 
 import { parseGibibytes } from './parse.js';
 import { run } from './run.js';

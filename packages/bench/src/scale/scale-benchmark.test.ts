@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { runScaleBenchmark, scaleTable } from './scale-benchmark.js';
+import { runScaleBenchmark } from './scale-benchmark.js';
+import { scaleTable } from './scale-table.js';
 
 describe('the bench of a large machine', () => {
   const cache = process.env['REPRISE_CACHE'];
@@ -29,6 +30,17 @@ describe('the bench of a large machine', () => {
     expect(of('index of the next snapshot')).toMatch(
       new RegExp(`^${String(result.changedPages)} contents added`),
     );
+    expect(of('encode and apply, zstd -3')).toMatch(
+      new RegExp(`^${String(result.changedPages)} pages in`),
+    );
     expect(scaleTable(result)).toContain('first index');
+    const read = new Map(result.steps.map((one) => [one.step, one.bytesRead]));
+    const whole = result.ramBytes + result.writtenBytes;
+    // RAM and disk are looked at twice for the index (contents, sketches), once for the leaves.
+    expect(read.get('first leaves (SHA-256)')).toBe(whole);
+    expect(read.get('leaves of what changed')).toBe(16 * 4096 * result.changedPages);
+    expect(result.steps.map((one) => one.followsChange)).toEqual(
+      result.steps.map((one) => (one.step.startsWith('first') ? undefined : true)),
+    );
   });
 });

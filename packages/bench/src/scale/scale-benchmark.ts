@@ -1,18 +1,22 @@
 import { createHash, randomFillSync } from 'node:crypto';
-import { open, readFile, stat } from 'node:fs/promises';
+import { copyFile, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import {
+  bytesExamined,
   countPages,
   Differ,
   fileImage,
   PAGE_SIZE,
   type Image,
   type PageRuns,
+  type ResiduePlan,
   type State,
 } from '@reprise/differ';
 
 import { createRunDirectory } from '../fixture/index.js';
+
+import { PeakMemory } from './peak-memory.js';
 
 export interface ScaleOptions {
   /** Sparse size and written part of the disk, size of RAM, in GiB. */
@@ -28,9 +32,14 @@ export interface ScaleOptions {
 export interface ScaleStep {
   readonly step: string;
   readonly seconds: number;
-  /** What had to come from storage, by the kernel's count, in bytes. */
+  /** Bytes of the images that were looked at, wherever they came from. */
   readonly bytesRead: number;
+  /** Of those, what had to come from storage, by the kernel's count. */
+  readonly bytesFromStorage: number;
+  /** Anonymous memory at its highest during the step; mapped files are the page cache's. */
   readonly peakMemoryBytes: number;
+  /** Whether a step whose cost must follow what changed looked at no more than {@link READS_PER_CHANGED} times that. */
+  readonly followsChange?: boolean;
   readonly detail: string;
 }
 
@@ -46,6 +55,11 @@ export interface ScaleResult {
 
 const GIB = 2 ** 30;
 const BATCH_PAGES = 4096;
+/**
+ * What a step may look at for each byte that changed: a leaf of 16 pages where single pages changed. Whole images of
+ * which 2 % changed would be 50.
+ */
+const READS_PER_CHANGED = 20;
 
 /**
  * A large machine: everything after the first indexing must follow what changed, not what there is. The content is made
@@ -59,18 +73,33 @@ export async function runScaleBenchmark(options: ScaleOptions): Promise<ScaleRes
   const disk = { sizeBytes: options.diskGiB * GIB, heldBytes: options.writtenGiB * GIB };
   const ram = { sizeBytes: options.ramGiB * GIB, heldBytes: options.ramGiB * GIB };
   const steps: ScaleStep[] = [];
-  const step = async (name: string, work: () => Promise<string>): Promise<void> => {
+  const step = async (
+    name: string,
+    work: () => Promise<string>,
+    changedBytes?: number,
+  ): Promise<void> => {
     signal?.throwIfAborted();
     onProgress(name);
-    const [startedMs, readBefore] = [performance.now(), await bytesRead()];
-    const detail = await work();
-    steps.push({
-      step: name,
-      seconds: (performance.now() - startedMs) / 1000,
-      bytesRead: (await bytesRead()) - readBefore,
-      peakMemoryBytes: await peakMemory(),
-      detail,
-    });
+    const storageBefore = await bytesFromStorage();
+    const [startedMs, readBefore] = [performance.now(), bytesExamined()];
+    const peak = new PeakMemory();
+    try {
+      const detail = await work();
+      const bytesRead = Number(bytesExamined() - readBefore);
+      steps.push({
+        step: name,
+        seconds: (performance.now() - startedMs) / 1000,
+        bytesRead,
+        bytesFromStorage: (await bytesFromStorage()) - storageBefore,
+        peakMemoryBytes: peak.stop(),
+        ...(changedBytes === undefined
+          ? {}
+          : { followsChange: bytesRead <= READS_PER_CHANGED * changedBytes }),
+        detail,
+      });
+    } finally {
+      peak.stop();
+    }
   };
   onProgress('writing the images');
   await writeImage(at('base.ram'), ram);
@@ -99,28 +128,73 @@ export async function runScaleBenchmark(options: ScaleOptions): Promise<ScaleRes
     await differ.hashLeaves(base.disk, at('disk.leaves'), cancel);
     return 'RAM and disk';
   });
-  await step('compare where the log says so', async () => {
-    const found = await differ.compareWithin(base.ram, target.ram, changed.ram, cancel);
-    return `${String(countPages(found))} pages differ`;
-  });
-  await step('leaves of what changed', async () => {
-    await differ.updateLeaves(at('ram.leaves'), target.ram, changed.ram, at('ram.new'), cancel);
-    await differ.updateLeaves(at('disk.leaves'), target.disk, changed.disk, at('disk.new'), cancel);
-    return 'RAM and disk';
-  });
-  await step('plan', async () => {
-    await using plan = await differ.planResidue({
-      ...{ base, target, changed, indexPath: at('index') },
-      ...cancel,
-    });
-    const unknown = plan.counts.ram.unknown + plan.counts.disk.unknown;
-    return `${String(unknown)} pages that the base does not explain, questions ${String(plan.questions.length)} B`;
-  });
-  await step('index of the next snapshot', async () => {
-    const o = { from: at('index'), state: target, changed, path: at('next'), ...cancel };
-    const info = await differ.updateIndex(o);
-    return `${String(info.entries)} contents added, ${String(info.fileBytes)} B`;
-  });
+  const ramBytes = countPages(changed.ram) * PAGE_SIZE;
+  const changedBytes = ramBytes + countPages(changed.disk) * PAGE_SIZE;
+  await step(
+    'compare where the log says so',
+    async () => {
+      const found = await differ.compareWithin(base.ram, target.ram, changed.ram, cancel);
+      return `${String(countPages(found))} pages differ`;
+    },
+    ramBytes,
+  );
+  await step(
+    'leaves of what changed',
+    async () => {
+      const { ram: pages, disk: blocks } = changed;
+      await differ.updateLeaves(at('ram.leaves'), target.ram, pages, at('ram.new'), cancel);
+      await differ.updateLeaves(at('disk.leaves'), target.disk, blocks, at('disk.new'), cancel);
+      return 'RAM and disk';
+    },
+    changedBytes,
+  );
+  let plan: ResiduePlan | undefined;
+  const planned = (): ResiduePlan => {
+    if (plan === undefined) throw new Error('There is no plan.');
+    return plan;
+  };
+  try {
+    await step(
+      'plan',
+      async () => {
+        plan = await differ.planResidue({
+          ...{ base, target, changed, indexPath: at('index') },
+          ...cancel,
+        });
+        const unknown = plan.counts.ram.unknown + plan.counts.disk.unknown;
+        return `${String(unknown)} pages that the base does not explain, questions ${String(plan.questions.length)} B`;
+      },
+      changedBytes,
+    );
+    onProgress('copying the memory');
+    await copyFile(at('base.ram'), at('applied.ram'));
+    await step(
+      'encode and apply, zstd -3',
+      async () => {
+        const output = { ram: at('applied.ram'), disk: at('applied.disk') };
+        await using applier = await differ.applyResidue({ base, output });
+        let bytes = 0;
+        for await (const frame of planned().encode({ level: 3, ...cancel })) {
+          bytes += frame.bytes.length;
+          await applier.apply(frame.bytes);
+        }
+        const { ram: pages, disk: blocks } = await applier.finish();
+        return `${String(countPages(pages) + countPages(blocks))} pages in ${String(bytes)} B`;
+      },
+      changedBytes,
+    );
+  } finally {
+    await plan?.close();
+  }
+  await step(
+    'index of the next snapshot',
+    async () => {
+      const o = { from: at('index'), state: target, changed, path: at('next'), ...cancel };
+      const info = await differ.updateIndex(o);
+      return `${String(info.entries)} contents added, ${String(info.fileBytes)} B`;
+    },
+    changedBytes,
+  );
   return {
     ...{ version: 1, startedAt, diskBytes: disk.sizeBytes, writtenBytes: disk.heldBytes },
     ...{ ramBytes: ram.sizeBytes, steps },
@@ -196,30 +270,6 @@ async function overlay(base: Image, path: string, changed: PageRuns): Promise<Im
   };
 }
 
-async function bytesRead(): Promise<number> {
+async function bytesFromStorage(): Promise<number> {
   return Number(/^read_bytes: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8'))?.[1] ?? 0);
-}
-
-/** Anonymous memory at its highest: mapped files are the page cache’s. */
-async function peakMemory(): Promise<number> {
-  const status = await readFile('/proc/self/status', 'utf8');
-  const anonymous = Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
-  return anonymous * 1024;
-}
-
-export function scaleTable(result: ScaleResult): string {
-  const gib = (bytes: number) => `${(bytes / GIB).toFixed(1)} GiB`;
-  const rows = result.steps.map(({ step, seconds, peakMemoryBytes, detail }) =>
-    [
-      step.padEnd(32),
-      `${seconds.toFixed(2)} s`.padStart(10),
-      `${(peakMemoryBytes / 2 ** 20).toFixed(0)} MiB`.padStart(10),
-      `  ${detail}`,
-    ].join(''),
-  );
-  return [
-    `a disk of ${gib(result.diskBytes)} with ${gib(result.writtenBytes)} written, ${gib(result.ramBytes)} of RAM, ${String(result.changedPages)} pages changed`,
-    `${'step'.padEnd(32)}${'time'.padStart(10)}${'memory'.padStart(10)}`,
-    ...rows,
-  ].join('\n');
 }

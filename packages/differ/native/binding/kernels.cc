@@ -204,6 +204,10 @@ Napi::Value measureYardsticksCall(Info info) {
   return out;
 }
 
+Napi::Value bytesExaminedCall(Info info) {
+  return Napi::BigInt::New(info.Env(), bytesExamined());
+}
+
 // encodeQuestions(key, places, selected, fingerprints, bits); places or selected is empty
 Napi::Value encodeQuestionsCall(Info info) {
   const auto fingerprinter = toFingerprinter(info[0]);
@@ -315,6 +319,7 @@ void exportKernels(Napi::Env env, Napi::Object exports) {
   add<classifyPagesCall>(env, exports, "classifyPages");
   add<resolveTwinsCall>(env, exports, "resolveTwins");
   add<findSimilarCall>(env, exports, "findSimilar");
+  add<bytesExaminedCall>(env, exports, "bytesExamined");
   add<measureYardsticksCall>(env, exports, "measureYardsticks");
   add<encodeQuestionsCall>(env, exports, "encodeQuestions");
   add<readQuestionsCall>(env, exports, "readQuestions");

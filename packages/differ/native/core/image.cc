@@ -4,11 +4,25 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 #include "fault.h"
 
 namespace reprise::differ {
+namespace {
+
+std::atomic<std::uint64_t> examinedPages{0};
+
+}  // namespace
+
+std::uint64_t bytesExamined() {
+  return examinedPages.load(std::memory_order_relaxed) * kPageSize;
+}
+
+Image::Meter::~Meter() {
+  if (pages_ > 0) examinedPages.fetch_add(pages_, std::memory_order_relaxed);
+}
 
 Image::Image(const ImageSpec& spec) : sizeBytes_(spec.sizeBytes), extents_(spec.extents) {
   constexpr std::uint64_t kLargest = std::uint64_t{1}
@@ -44,6 +58,7 @@ const std::uint8_t* Image::page(std::uint64_t number, MutablePage scratch) const
   const std::uint64_t end = begin + kPageSize;
   std::size_t i = extentAfter(begin);
   if (i == extents_.size() || extents_[i].logical >= end) return kZeroPage;
+  meter_.count();
   const Extent& whole = extents_[i];
   if (whole.logical <= begin && whole.logical + whole.length >= end) {
     return files_[whole.file].bytes().data() + whole.fileOffset + (begin - whole.logical);

@@ -26,6 +26,10 @@ struct ImageSpec {
   std::vector<Extent> extents;  // ascending and disjoint
 };
 
+// Bytes of pages that images of this process have given out and that some file holds, of images
+// that are closed: what an operation looks at, whether it came from storage or from the page cache.
+std::uint64_t bytesExamined();
+
 class Image {
  public:
   // Throws IMAGE_INVALID when the extents overlap or leave their file or the image.
@@ -50,6 +54,21 @@ class Image {
   void release(std::uint64_t first, std::uint64_t count) const;
 
  private:
+  // Adds to bytesExamined() once, at its end: threads do not fight over a counter a page.
+  class Meter {
+   public:
+    Meter() = default;
+    Meter(Meter&& other) noexcept : pages_(other.pages_) { other.pages_ = 0; }
+    Meter& operator=(Meter&&) = delete;
+    Meter(const Meter&) = delete;
+    Meter& operator=(const Meter&) = delete;
+    ~Meter();
+    void count() { ++pages_; }
+
+   private:
+    std::uint64_t pages_ = 0;
+  };
+
   std::size_t extentAfter(std::uint64_t offset) const;
   template <typename Visit>
   void eachMapping(std::uint64_t first, std::uint64_t count, Visit visit) const;
@@ -57,6 +76,7 @@ class Image {
   std::uint64_t sizeBytes_;
   std::vector<MappedFile> files_;
   std::vector<Extent> extents_;
+  mutable Meter meter_;
 };
 
 // Both images of one state of a machine.
