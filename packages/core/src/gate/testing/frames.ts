@@ -1,4 +1,4 @@
-/** Ethernet frames as a guest at 10.0.2.15 sends and gets them. For tests. */
+/** Ethernet frames as a guest at 10.0.2.15 sends and gets them, built and looked at. For tests. */
 
 export interface Peer {
   readonly address: string;
@@ -14,6 +14,19 @@ export interface Segment extends Peer {
 }
 
 const GUEST = '10.0.2.15';
+
+const TCP = 6;
+
+/** Whether a frame is IPv4 with TCP to `port`. */
+export function callsPort(frame: Uint8Array, port: number): boolean {
+  const bytes = Buffer.from(frame);
+  return (
+    bytes.length >= 54 &&
+    bytes.readUInt16BE(12) === 0x0800 &&
+    bytes[23] === TCP &&
+    bytes.readUInt16BE(36) === port
+  );
+}
 
 export function tcpOut(segment: Segment): Buffer {
   return ipv4(6, GUEST, segment.address, tcp(segment, segment.ownPort ?? 40_000, segment.port));
