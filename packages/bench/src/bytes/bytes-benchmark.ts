@@ -3,7 +3,7 @@ import { freemem } from 'node:os';
 import { createRunDirectory, fixtureDirectory } from '../fixture/directories.js';
 import { hostFacts, type HostFacts } from '../measure/host-facts.js';
 
-import { buildDigest } from './build-digest.js';
+import { buildDigest } from '../measure/build-digest.js';
 import { bytesTable } from './bytes-table.js';
 import { runJobs } from './job-queue.js';
 import { SessionMeasurement, type SessionBytes } from './session-bytes.js';

@@ -3,16 +3,10 @@ import { startCountingServers } from '@reprise/core/gate-testing';
 
 import { createRunDirectory } from '../fixture/index.js';
 import { buildDigest } from '../measure/build-digest.js';
+import { keepResult, readResult } from '../report/results-file.js';
 
 import { EffectsBlock } from './block.js';
-import {
-  isExactlyOnce,
-  keep,
-  readRounds,
-  summarize,
-  type EffectsResult,
-  type EffectsRound,
-} from './results.js';
+import { isExactlyOnce, summarize, type EffectsResult, type EffectsRound } from './results.js';
 
 export interface EffectsBenchmarkOptions {
   readonly policies: readonly EffectPolicy[];
@@ -34,7 +28,7 @@ export async function runEffectsBenchmark(
   options: EffectsBenchmarkOptions,
 ): Promise<EffectsResult> {
   const { policies, signal, onProgress, isolated } = options;
-  const rounds = await readRounds(options.file);
+  const rounds = [...((await readResult<EffectsResult>(options.file, 1))?.rounds ?? [])];
   const build = await buildDigest();
   const result = (): EffectsResult => ({
     ...{ version: 1, build, rounds },
@@ -57,7 +51,7 @@ export async function runEffectsBenchmark(
       const round = await block.round(policy);
       rounds.push(round);
       onProgress(`${policy}, round ${String(done(policy))}: ${said(round)}`);
-      await keep(options.file, result());
+      await keepResult(options.file, result());
     }
   }
   return result();

@@ -1,5 +1,3 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
-
 import type { EffectPolicy } from '@reprise/core';
 
 /** One session that posted a form and sent a mail, and its migration with replay. */
@@ -79,22 +77,6 @@ export function summarize(
     ...{ policy, runs: rounds.length, ...counts, captured: captured.length, silent },
     verdict: good ? (enough ? 'holds' : 'open') : 'fails',
   };
-}
-
-/** Rounds that an earlier command kept. Throws for a file of something else. */
-export async function readRounds(file: string | undefined): Promise<EffectsRound[]> {
-  if (file === undefined) return [];
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return [];
-  const earlier = JSON.parse(text) as Partial<EffectsResult>;
-  if (earlier.version === 1 && earlier.rounds !== undefined) return [...earlier.rounds];
-  throw new Error(`${file} holds something else. Give --json another file, or move it away.`);
-}
-
-export async function keep(file: string | undefined, result: EffectsResult): Promise<void> {
-  if (file === undefined) return;
-  await writeFile(`${file}.partial`, `${JSON.stringify(result, undefined, 2)}\n`);
-  await rename(`${file}.partial`, file);
 }
 
 export function effectsTable({ policies }: EffectsResult): string {

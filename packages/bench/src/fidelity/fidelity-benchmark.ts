@@ -5,12 +5,11 @@ import { encodePng, RecordedGaps, type PacingStrategy } from '@reprise/core';
 
 import { createRunDirectory } from '../fixture/index.js';
 import { buildDigest } from '../measure/build-digest.js';
+import { keepResult, readResult } from '../report/results-file.js';
 
 import { FidelityLaboratory, type ReplayEnd } from './laboratory.js';
 import {
   currentRuns,
-  keep,
-  readRuns,
   summarize,
   type FidelityResult,
   type FidelityRun,
@@ -47,7 +46,7 @@ const NEXT_RECORDING = 10_000;
 export async function runFidelityBenchmark(
   options: FidelityBenchmarkOptions,
 ): Promise<FidelityResult> {
-  const runs = await readRuns(options.file);
+  const runs = [...((await readResult<FidelityResult>(options.file, 2))?.runs ?? [])];
   const build = await buildDigest();
   const measured: (Measured & { recordings: Set<string> })[] = [];
   const result = (): FidelityResult => ({
@@ -64,7 +63,7 @@ export async function runFidelityBenchmark(
     for (let i = 0; i < options.recordings; i++) {
       await measureRecording(reseeded(subject, i), i, {
         ...{ options, session, build, runs, directory: directory.path },
-        kept: () => keep(options.file, result()),
+        kept: () => keepResult(options.file, result()),
       });
     }
   }

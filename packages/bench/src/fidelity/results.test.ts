@@ -1,10 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { describe, expect, test } from '@jest/globals';
 
-import { keep, readRuns, summarize, type FidelityRun } from './results.js';
+import { summarize, type FidelityRun } from './results.js';
 
 const build = 'b1';
 const recordings = ['r0', 'r1', 'r2'];
@@ -68,20 +64,5 @@ describe('what the fidelity benchmark says', () => {
     const others = [run({ build: 'b0' }), run({ recording: 'old' }), run({ loaded: true })];
     expect(summarize([...originals, ...others], measured, build)).toBeUndefined();
     expect(summarize([...originals, ...others, run()], measured, build)?.runs).toBe(1);
-  });
-
-  test('goes on from a file, keeps what does not count, and refuses what is not its own', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'reprise-fidelity-'));
-    const file = join(directory, 'result.json');
-    try {
-      expect(await readRuns(file)).toEqual([]);
-      const runs = [run(), run({ build: 'b0' })];
-      await keep(file, { version: 2, build, runs, sessions: [] });
-      expect(await readRuns(file)).toEqual(runs);
-      await writeFile(file, '{"version":1,"sessions":[]}');
-      await expect(readRuns(file)).rejects.toThrow(/another file/);
-    } finally {
-      await rm(directory, { recursive: true });
-    }
   });
 });

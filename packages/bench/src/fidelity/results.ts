@@ -1,5 +1,3 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
-
 import { spreadOf } from '../report/statistics.js';
 
 import type { ReplayEnd } from './laboratory.js';
@@ -126,20 +124,4 @@ function judge(s: Omit<SessionFidelity, 'verdicts'>): Record<Claim, Verdict> {
         : everyRun(s.slowestShareOfSession <= MOST_OF_SESSION),
     residue: residue(),
   };
-}
-
-/** Runs that an earlier command kept. Throws for a file of something else. */
-export async function readRuns(file: string | undefined): Promise<FidelityRun[]> {
-  if (file === undefined) return [];
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return [];
-  const earlier = JSON.parse(text) as Partial<FidelityResult>;
-  if (earlier.version === 2 && earlier.runs !== undefined) return [...earlier.runs];
-  throw new Error(`${file} holds something else. Give --json another file, or move it away.`);
-}
-
-export async function keep(file: string | undefined, result: FidelityResult): Promise<void> {
-  if (file === undefined) return;
-  await writeFile(`${file}.partial`, `${JSON.stringify(result, undefined, 2)}\n`);
-  await rename(`${file}.partial`, file);
 }

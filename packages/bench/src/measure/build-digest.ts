@@ -1,31 +1,35 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PACKAGES = fileURLToPath(new URL('../../../', import.meta.url));
-/** What a measurement depends on: everything that runs on either host. */
-const MEASURED = ['core', 'differ', 'blkdriver-native'];
-const BUILT = ['dist', 'build'];
+/** Of what a migration runs: two builds with the same digest send the same bytes for the same states. */
+const PACKAGES = ['blkdriver-native', 'core', 'differ', 'qemu-vclock'] as const;
 
-/** Names the code that is measured: results of another build are not of this one. 16 hexadecimal digits. */
-export async function buildDigest(): Promise<string> {
+/** Code and addons of the built packages, not their maps and types: 16 hexadecimal digits. */
+export async function buildDigest(
+  root = fileURLToPath(new URL('../../../', import.meta.url)),
+): Promise<string> {
   const hash = createHash('sha256');
-  for (const name of MEASURED) {
-    for (const folder of BUILT) {
-      for (const file of await programsIn(join(PACKAGES, name, folder))) {
-        hash.update(file.slice(PACKAGES.length)).update('\0');
-        hash.update(await readFile(file));
+  for (const name of PACKAGES) {
+    for (const part of ['dist', 'build']) {
+      for (const path of await builtFiles(join(root, name, part))) {
+        const content = await readFile(path);
+        hash.update(JSON.stringify([relative(root, path), content.length]));
+        hash.update(content);
       }
     }
   }
   return hash.digest('hex').slice(0, 16);
 }
 
-async function programsIn(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true }).catch(() => []);
+async function builtFiles(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(
+    () => [],
+  );
   return entries
-    .filter((entry) => /\.(?:js|node)$/.test(entry) && !entry.split(sep).includes('testing'))
-    .map((entry) => join(directory, entry))
+    .filter((entry) => entry.isFile() && /\.(js|node|so)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !/\.test\.js$|obj\.target/.test(path))
     .sort();
 }

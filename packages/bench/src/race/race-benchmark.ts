@@ -3,12 +3,11 @@ import { openStore, parseRate } from '@reprise/core';
 import { headOf, recordingOf, type Recording } from '../bytes/recording.js';
 import { createRunDirectory } from '../fixture/index.js';
 import { buildDigest } from '../measure/build-digest.js';
+import { keepResult, readResult } from '../report/results-file.js';
 
 import type { Behaviour } from './behaviour.js';
 import {
   describeCase,
-  keep,
-  readTrials,
   type RaceLink,
   type RaceResult,
   type RaceTrial,
@@ -40,7 +39,7 @@ const BYTES_LINK = '100mbit' as const;
 /** Each session on each link with each behaviour of the replay: shipping alone, replay alone, and the race. */
 export async function runRaceBenchmark(options: RaceBenchmarkOptions): Promise<RaceResult> {
   const { signal, onProgress, links, replays, file } = options;
-  const trials = await readTrials(file);
+  const trials = [...((await readResult<RaceResult>(file, 2))?.trials ?? [])];
   const build = await buildDigest();
   const roots = new Map<string, string>();
   const result = (): RaceResult => {
@@ -73,7 +72,7 @@ export async function runRaceBenchmark(options: RaceBenchmarkOptions): Promise<R
       onProgress(`${session.name}, ${link}: ${kind}${replay === null ? '' : `, ${replay} replay`}`);
       const about = { session: session.name, recording: root, build, link, kind, replay };
       trials.push({ ...about, ...(await moved(recording, directory.path, about, signal)) });
-      await keep(file, result());
+      await keepResult(file, result());
     };
     await measure(BYTES_LINK, { kind: 'ship-bytes', replay: null }, 1);
     for (const link of links) {

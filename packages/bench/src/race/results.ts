@@ -1,5 +1,3 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
-
 import type { MigrationReport } from '@reprise/core';
 
 import { spreadOf, type Spread } from '../report/statistics.js';
@@ -127,20 +125,4 @@ function secondsOf(trials: readonly RaceTrial[]): Spread {
 
 function bytesOf(trials: readonly RaceTrial[]): number | null {
   return trials.length === 0 ? null : spreadOf(trials.map(({ bytes }) => bytes)).median;
-}
-
-/** Trials that an earlier command kept. Throws for a file of something else. */
-export async function readTrials(file: string | undefined): Promise<RaceTrial[]> {
-  if (file === undefined) return [];
-  const text = await readFile(file, 'utf8').catch(() => '');
-  if (text === '') return [];
-  const { version, trials } = JSON.parse(text) as Partial<RaceResult>;
-  if (version === 2 && trials !== undefined) return [...trials];
-  throw new Error(`${file} holds something else. Give --json another file, or move it away.`);
-}
-
-export async function keep(file: string | undefined, result: RaceResult): Promise<void> {
-  if (file === undefined) return;
-  await writeFile(`${file}.partial`, `${JSON.stringify(result, undefined, 2)}\n`);
-  await rename(`${file}.partial`, file);
 }
