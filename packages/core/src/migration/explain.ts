@@ -2,7 +2,6 @@ import {
   compress,
   ImageReader,
   PAGE_CLASSES,
-  PAGE_SIZE,
   type PlanArrays,
   type Space,
   type State,
@@ -14,22 +13,18 @@ import type { SnapshotStore } from '../snapshot/index.js';
 import { contentIndexOf } from './content-index.js';
 import { differFor } from './differ-for.js';
 import { describeDivergence } from './divergence.js';
+import { ownersOfBlocks } from './explain/ext4-blocks.js';
+import {
+  kindOf,
+  memoryOwners,
+  ownerOf,
+  residueKinds,
+  type MemoryOwner,
+  type ResidueKind,
+} from './explain/page-kinds.js';
 import { migrationHistory } from './history.js';
 import type { MigrationReport } from './report.js';
 import { changeBetween, lineOf } from './target.js';
-
-/** What became of a changed page, or what kind of content it had to carry. */
-export const residueKinds = {
-  zero: 'free or cleared: reads as zeros',
-  moved: 'stood elsewhere in the base',
-  copy: 'equal to another changed page (page cache and its file, shared memory)',
-  counters: 'the base’s page with a few words changed (counters, lists, timestamps)',
-  edited: 'the base’s page, changed in part',
-  alike: 'resembles another page of the base (moved and changed)',
-  fresh: 'memory or blocks that were empty before',
-  rewritten: 'new content over old',
-} as const;
-export type ResidueKind = keyof typeof residueKinds;
 
 export interface ResidueShare {
   readonly pages: number;
@@ -44,8 +39,19 @@ export interface Explanation {
   readonly report: MigrationReport;
   readonly ram: Readonly<Record<ResidueKind, ResidueShare>>;
   readonly disk: Readonly<Record<ResidueKind, ResidueShare>>;
+  /** The same pages of memory by whose they are, as far as their content tells. */
+  readonly owners: Readonly<Record<MemoryOwner, ResidueShare>>;
+  /** Whose the changed blocks of the disk are, most first; null where its file system is not one that can be read. */
+  readonly files: readonly FileShare[] | null;
+  /** What the base did not explain: what the replay held, and what was carried. */
+  readonly unexplained: { readonly replayed: number; readonly carried: number };
   /** What would have made it smaller, a sentence each. */
   readonly advice: readonly string[];
+}
+
+export interface FileShare extends ResidueShare {
+  /** A path in the guest, or a part of the file system. */
+  readonly owner: string;
 }
 
 export interface ExplainOptions {
@@ -56,9 +62,6 @@ export interface ExplainOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Words of 8 B: a page with at most so many changed is counters and links. */
-const FEW_WORDS = 32;
-const HALF = PAGE_SIZE / 16;
 const NOWHERE = 2n ** 64n - 1n;
 
 /**
@@ -84,18 +87,24 @@ export async function explainMigration(options: ExplainOptions): Promise<Explana
   const ancestors = (await lineOf(store, name, base)).slice(1);
   const indexPath = await contentIndexOf(differ, base, { ...cancel, ancestors });
   await using plan = await differ.planResidue({ ...change, indexPath, ...cancel });
-  const [ram, disk] = [emptyShares(), emptyShares()];
+  const [ram, disk] = [emptyShares(residueKinds), emptyShares(residueKinds)];
+  const owners = emptyShares(memoryOwners);
+  const blocks = new Map<number, number>();
+  const cached = entriesOfCache(plan.entries);
   await using pages = await openPages(change.base, change.target);
   for (const [entry, packed] of plan.entries.pages.entries()) {
     signal?.throwIfAborted();
-    const { kind, bytes } = await pages.describe(plan.entries, entry);
-    const share = ((packed & 1n) === 0n ? ram : disk)[kind];
-    share.pages++;
-    share.bytes += bytes;
+    const { kind, bytes, owner } = await pages.describe(plan.entries, entry);
+    const isRam = (packed & 1n) === 0n;
+    add((isRam ? ram : disk)[kind], bytes);
+    if (isRam) add(owners[cached.has(entry) ? 'cache' : owner], bytes);
+    else blocks.set(Number(packed >> 1n), bytes);
   }
+  const { replayed, carried } = unexplainedOf(report);
   return {
     ...{ migration: report.migration, base: base.root, target: target.root, report, ram, disk },
-    advice: adviceFor(report, ram),
+    ...{ owners, files: await filesOf(pages, blocks, signal), unexplained: { replayed, carried } },
+    advice: adviceFor(report, ram, owners),
   };
 }
 
@@ -110,15 +119,71 @@ async function snapshotsOf(store: SnapshotStore, name: string, report: Migration
   );
 }
 
-type Shares = Record<ResidueKind, { pages: number; bytes: number }>;
+type Shares<Kind extends string = ResidueKind> = Record<Kind, { pages: number; bytes: number }>;
 
-function emptyShares(): Shares {
-  const kinds = Object.keys(residueKinds) as ResidueKind[];
-  return Object.fromEntries(kinds.map((kind) => [kind, { pages: 0, bytes: 0 }])) as Shares;
+function emptyShares<Kind extends string>(kinds: Readonly<Record<Kind, string>>): Shares<Kind> {
+  const names = Object.keys(kinds) as Kind[];
+  return Object.fromEntries(names.map((kind) => [kind, { pages: 0, bytes: 0 }])) as Shares<Kind>;
+}
+
+function add(share: { pages: number; bytes: number }, bytes: number): void {
+  share.pages++;
+  share.bytes += bytes;
+}
+
+function unexplainedOf({ pages, residue }: MigrationReport) {
+  return {
+    replayed: pages.ram.replay + pages.disk.replay,
+    carried: residue.ramPages + residue.diskBlocks,
+  };
+}
+
+/** Entries of memory that the disk has too, as it was or as it is now: the page cache of some file. */
+function entriesOfCache({ pages, classes, sources }: PlanArrays): ReadonlySet<number> {
+  const isOnDisk = (packed: bigint | undefined) => ((packed ?? 0n) & 1n) === 1n;
+  const cached = new Set<number>();
+  for (const [entry, number] of classes.entries()) {
+    const source = sources[entry] ?? NOWHERE;
+    if (PAGE_CLASSES[number] === 'base' && isOnDisk(source)) cached.add(entry);
+    if (PAGE_CLASSES[number] !== 'twin') continue;
+    // Of two that are equal, one in memory and one on the disk, either may be the one that is told first.
+    const original = Number(source);
+    if (isOnDisk(pages[original]) !== isOnDisk(pages[entry])) {
+      cached.add(isOnDisk(pages[entry]) ? original : entry);
+    }
+  }
+  return cached;
+}
+
+/** The files that most blocks belong to, and the rest in one. */
+const NAMED_FILES = 20;
+
+async function filesOf(
+  pages: Pages,
+  blocks: ReadonlyMap<number, number>,
+  signal: AbortSignal | undefined,
+): Promise<FileShare[] | null> {
+  const owned = await ownersOfBlocks(pages.readDisk, [...blocks.keys()], signal);
+  if (owned === undefined) return null;
+  const shares = owned.map(({ owner, blocks: own }) => ({
+    ...{ owner, pages: own.length },
+    bytes: own.reduce((sum, block) => sum + (blocks.get(block) ?? 0), 0),
+  }));
+  const rest = { owner: 'other files', pages: 0, bytes: 0 };
+  for (const share of shares.slice(NAMED_FILES)) {
+    rest.pages += share.pages;
+    rest.bytes += share.bytes;
+  }
+  return [...shares.slice(0, NAMED_FILES), ...(rest.pages === 0 ? [] : [rest])];
 }
 
 interface Pages extends AsyncDisposable {
-  describe(plan: PlanArrays, entry: number): Promise<{ kind: ResidueKind; bytes: number }>;
+  describe(
+    plan: PlanArrays,
+    entry: number,
+  ): Promise<{ kind: ResidueKind; bytes: number; owner: MemoryOwner }>;
+  /** Of the target. */
+  readonly readDisk: (block: number) => Promise<Buffer>;
 }
 
 async function openPages(base: State, target: State): Promise<Pages> {
@@ -126,43 +191,35 @@ async function openPages(base: State, target: State): Promise<Pages> {
     ram: [await ImageReader.open(base.ram), await ImageReader.open(target.ram)],
     disk: [await ImageReader.open(base.disk), await ImageReader.open(target.disk)],
   } as const;
+  const ownerAt = async (packed: bigint): Promise<MemoryOwner> =>
+    (packed & 1n) === 0n ? ownerOf(await readers.ram[1].page(Number(packed >> 1n))) : 'other';
   return {
     async describe(plan, entry) {
       const known = { zero: 'zero', base: 'moved', twin: 'copy' } as const;
       const name = PAGE_CLASSES[plan.classes[entry] ?? 0];
       if (name !== undefined && name in known) {
-        return { kind: known[name as keyof typeof known], bytes: 0 };
+        const owner = name === 'zero' ? 'free' : await ownerAt(plan.pages[entry] ?? 0n);
+        return { kind: known[name as keyof typeof known], bytes: 0, owner };
       }
       const packed = plan.pages[entry] ?? 0n;
       const space: Space = (packed & 1n) === 0n ? 'ram' : 'disk';
       const [before, after] = await Promise.all(
         readers[space].map((reader) => reader.page(Number(packed >> 1n))),
       );
-      if (before === undefined || after === undefined) return { kind: 'rewritten', bytes: 0 };
+      if (before === undefined || after === undefined)
+        return { kind: 'rewritten', bytes: 0, owner: 'other' };
       const bytes = (await compress(after, { reference: before, level: 3 })).length;
       const isAlike = (plan.hints[entry * 2] ?? NOWHERE) !== NOWHERE;
-      return { kind: kindOf(before, after, isAlike), bytes };
+      return { kind: kindOf(before, after, isAlike), bytes, owner: ownerOf(after) };
     },
+    readDisk: (block) => readers.disk[1].page(block),
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...readers.ram, ...readers.disk].map((reader) => reader.close()));
     },
   };
 }
 
-function kindOf(before: Buffer, after: Buffer, isAlike: boolean): ResidueKind {
-  let changed = 0;
-  let used = 0;
-  for (let at = 0; at < PAGE_SIZE; at += 8) {
-    if (before.readBigUInt64LE(at) !== after.readBigUInt64LE(at)) changed++;
-    if (before.readBigUInt64LE(at) !== 0n) used++;
-  }
-  if (used === 0) return isAlike ? 'alike' : 'fresh';
-  if (changed <= FEW_WORDS) return 'counters';
-  if (changed <= HALF) return 'edited';
-  return isAlike ? 'alike' : 'rewritten';
-}
-
-function adviceFor(report: MigrationReport, ram: Shares): string[] {
+function adviceFor(report: MigrationReport, ram: Shares, owners: Shares<MemoryOwner>): string[] {
   const advice: string[] = [];
   const total = Object.values(ram).reduce((sum, { bytes }) => sum + bytes, 0);
   const share = (kind: ResidueKind) => (total === 0 ? 0 : ram[kind].bytes / total);
@@ -184,6 +241,16 @@ function adviceFor(report: MigrationReport, ram: Shares): string[] {
   if (share('fresh') > 0.5) {
     advice.push(
       'Most of it is memory that was empty before: new programs. What they hold differs between runs; only a virtual clock reproduces it.',
+    );
+  }
+  if (total > 0 && owners.kernel.bytes / total > 0.4) {
+    advice.push(
+      'Much of it is the kernel’s own memory (caches of inodes, tables of pages, lists): it differs between any two runs; only a virtual clock reproduces it.',
+    );
+  }
+  if (total > 0 && owners.cache.bytes / total > 0.4) {
+    advice.push(
+      'Much of it is the cache of files whose blocks changed: it travels once, with the disk. Fewer or smaller written files make it smaller.',
     );
   }
   if (report.repairedPages > 0) {

@@ -1,12 +1,17 @@
 export { effectsReport, type EffectsReport } from './effects.js';
 export {
   explainMigration,
-  residueKinds,
   type Explanation,
   type ExplainOptions,
-  type ResidueKind,
+  type FileShare,
   type ResidueShare,
 } from './explain.js';
+export {
+  memoryOwners,
+  residueKinds,
+  type MemoryOwner,
+  type ResidueKind,
+} from './explain/page-kinds.js';
 export { describeDivergence } from './divergence.js';
 export {
   lastRehearsal,
