@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Checks the C++ of every package: clang-format always, clang-tidy with --tidy. --fix formats in place.
-import { existsSync, readdirSync } from 'node:fs';
+// Checks the C++ of every package: clang-format and who includes napi.h always, clang-tidy with --tidy. --fix formats
+// in place.
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { installPackages } from './lib/apt.mjs';
@@ -24,7 +25,22 @@ if (
 ) {
   fail('clang-format would change the files named above; "npm run format" does it');
 }
+checkBindings();
 if (values.tidy) await tidy();
+
+/** The cores know nothing of Node: their own tests, fuzzers and the programs for dom0 are built without it. */
+function checkBindings() {
+  const outside = sources.filter(
+    (name) =>
+      !name.includes('/native/binding/') &&
+      /^\s*#\s*include\s*[<"](binding\/|napi\.h|node_api\.h|js_native_api)/m.test(
+        readFileSync(join(ROOT, name), 'utf8'),
+      ),
+  );
+  if (outside.length > 0) {
+    fail(`only native/binding/ may include napi.h or what stands there: ${outside.join(', ')}`);
+  }
+}
 
 function nativeSources(directory) {
   const native = join(ROOT, directory, 'native');

@@ -6,22 +6,22 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fail, isInterrupted, say } from './lib/process.mjs';
-import { runCtest, runJest, runnersOf } from './lib/test-runners.mjs';
+import { SANITIZERS, runCtest, runJest, runnersOf } from './lib/test-runners.mjs';
 import { packageDirectories } from './lib/workspace.mjs';
 import { setup } from './setup.mjs';
 
-const USAGE = `usage: npm test -- [--unit] [--e2e] [--package NAME] [--long]
+const USAGE = `usage: npm test -- [--unit] [--e2e] [--sanitize] [--package NAME] [--long]
   --unit           only ctest and jest's unit tests
   --e2e            only the end-to-end tests, which start virtual machines
+  --sanitize       instead: ctest with AddressSanitizer and UBSan, then with ThreadSanitizer
   --package NAME   only this package (core, differ, …); may be given again
   --long           the long runs of tests that have them (REPRISE_LONG=1)`;
 
 const options = readOptions();
 const both = options.unit === options.e2e;
-const kinds = [
-  ...(both || options.unit ? ['ctest', 'unit'] : []),
-  ...(both || options.e2e ? ['e2e'] : []),
-];
+const kinds = options.sanitize
+  ? ['ctest']
+  : [...(both || options.unit ? ['ctest', 'unit'] : []), ...(both || options.e2e ? ['e2e'] : [])];
 const plan = planRuns();
 
 await setup({ uses: ['build', 'run', 'guests', 'test'], guests: neededGuests() });
@@ -30,11 +30,13 @@ const results = mkdtempSync(join(tmpdir(), 'reprise-test-'));
 process.once('exit', () => rmSync(results, { recursive: true, force: true }));
 
 const summaries = [];
-for (const { directories, kind } of plan) {
+for (const { directories, kind, sanitizer } of plan) {
   if (isInterrupted()) break;
-  say(`testing ${directories.join(', ')} (${kind})`);
+  say(
+    `testing ${directories.join(', ')} (${kind}${sanitizer === undefined ? '' : `, ${sanitizer}`})`,
+  );
   const startedMs = performance.now();
-  const o = { directories, kind, results, long: options.long };
+  const o = { directories, kind, results, long: options.long, sanitizer };
   const summary = kind === 'ctest' ? await runCtest(o) : await runJest(o);
   summaries.push({ ...summary, seconds: Math.round((performance.now() - startedMs) / 1000) });
 }
@@ -46,6 +48,7 @@ function readOptions() {
       options: {
         unit: { type: 'boolean', default: false },
         e2e: { type: 'boolean', default: false },
+        sanitize: { type: 'boolean', default: false },
         package: { type: 'string', multiple: true, default: [] },
         long: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
@@ -78,7 +81,10 @@ function planRuns() {
   return kinds.flatMap((kind) => {
     const having = chosen.filter((directory) => runnersOf(directory).includes(kind));
     if (kind === 'e2e') return having.length === 0 ? [] : [{ directories: having, kind }];
-    return having.map((directory) => ({ directories: [directory], kind }));
+    const builds = options.sanitize ? SANITIZERS : [undefined];
+    return having.flatMap((directory) =>
+      builds.map((sanitizer) => ({ directories: [directory], kind, sanitizer })),
+    );
   });
 }
 

@@ -75,17 +75,27 @@ export async function runJest({ directories, kind, results, long }) {
   });
 }
 
-/** @param {{ directories: readonly [string], results: string, long: boolean }} o */
-export async function runCtest({ directories: [directory], results, long }) {
-  const name = `${directory} ctest`;
+/** What native code is built with for `npm test -- --sanitize`, as compilers name it. */
+export const SANITIZERS = ['address,undefined', 'thread'];
+
+/**
+ * With `sanitizer`, one of SANITIZERS, everything is built with it, in a folder of its own.
+ *
+ * @param {{ directories: readonly [string], results: string, long: boolean, sanitizer?: string }} o
+ */
+export async function runCtest({ directories: [directory], results, long, sanitizer }) {
+  const name = `${directory} ctest${sanitizer === undefined ? '' : `, ${sanitizer}`}`;
   const source = join(ROOT, directory);
-  const build = join(source, 'build', 'ctest');
+  const build = join(source, 'build', sanitizer?.replace(',', '-') ?? 'ctest');
   const output = join(results, `${name.replaceAll(/[^a-z0-9]+/g, '-')}.xml`);
   const jobs = String(Math.min(availableParallelism(), 4));
   const steps = [
     [
       'cmake',
-      ['-S', source, '-B', build, '-DREPRISE_TESTS=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo'],
+      [
+        ...['-S', source, '-B', build, '-DREPRISE_TESTS=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo'],
+        ...(sanitizer === undefined ? [] : [`-DREPRISE_SANITIZE=${sanitizer}`]),
+      ],
     ],
     ['cmake', ['--build', build, '--parallel', jobs]],
     [

@@ -1,5 +1,5 @@
 // Runs a fuzz target without libFuzzer: the corpus, then mutations of it from a
-// fixed seed, for two seconds (sixty with REPRISE_LONG=1).
+// fixed seed, for a second (sixty with REPRISE_LONG=1).
 //   fuzz_NAME CORPUS_DIRECTORY
 #include <chrono>
 #include <cstdio>
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
   for (const Input& input : corpus) LLVMFuzzerTestOneInput(input.data(), input.size());
   const char* const wanted = std::getenv("REPRISE_LONG");
   const bool long_form = wanted != nullptr && std::string_view(wanted) == "1";
-  const auto end = Clock::now() + std::chrono::seconds(long_form ? 60 : 2);
+  const auto end = Clock::now() + std::chrono::seconds(long_form ? 60 : 1);
   Mutator mutator;
   std::uint64_t runs = 0;
   while (Clock::now() < end) {
