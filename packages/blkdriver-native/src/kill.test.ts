@@ -15,6 +15,8 @@ const usualRounds = process.env['REPRISE_LONG'] === '1' ? 100 : 4;
 const rounds = Number(process.env['REPRISE_BLK_KILL_ROUNDS'] ?? usualRounds);
 const blocks = 1024;
 const inFlight = 16;
+/** Files so small that a kill comes amid new segments and compactions. */
+const open = { logSegmentBytes: 4096, logCompactBytes: 8192 };
 
 /** What the test knows of one block: the oracle. */
 interface BlockModel {
@@ -75,7 +77,7 @@ async function lastMarks(disk: VirtualDisk): Promise<Map<number, number>> {
 }
 
 async function check(chain: DiskChain, model: BlockModel[]): Promise<void> {
-  await using disk = await VirtualDisk.open(chain);
+  await using disk = await VirtualDisk.open(chain, open);
   const all = await disk.read(0n, blocks * BLOCK_SIZE);
   const marks = await lastMarks(disk);
   const wrong: string[] = [];
@@ -119,7 +121,7 @@ describe('a driver that is killed while it serves', () => {
       const clock = { now: 0 };
       for (let round = 0; round < rounds; round++) {
         const socketPath = scratch.path('s');
-        await using server = await ServingProcess.start({ chain, serve: { socketPath } });
+        await using server = await ServingProcess.start({ chain, open, serve: { socketPath } });
         const client = await NbdClient.connect(socketPath);
         const writing = writeUntilKilled(client, model, clock);
         await sleep(20 + Math.random() * 200);

@@ -39,6 +39,8 @@ export interface OpenDiskOptions {
   assumePowerLoss?: boolean;
   /** The log compacts itself when it has grown by this much. Default 32 MiB. */
   logCompactBytes?: number;
+  /** Files of the log have at least this size. Default 1 MiB, at least 4 KiB. */
+  logSegmentBytes?: number;
   /** For measurements only: such an overlay must not be used again. */
   withoutTracking?: boolean;
 }

@@ -9,8 +9,12 @@ import { ensureGuest } from '@reprise/guests';
 import { VirtualDisk, readDirtyLog } from './index.js';
 import type { XenStatistics } from './index.js';
 import { Scratch } from './testing/scratch.js';
-import { logChanges, matchPhase, parseTrace } from './testing/write-order.js';
-import type { Change, Tolerance, TracedPhase } from './testing/write-order.js';
+import { parseTrace } from './testing/block-trace.js';
+import type { TracedPhase } from './testing/block-trace.js';
+import { logChanges } from './testing/change.js';
+import type { Change } from './testing/change.js';
+import { matchPhase } from './testing/write-order.js';
+import type { Tolerance } from './testing/write-order.js';
 import { isInstalled, makePayload, runXenHost } from './testing/xen-machine.js';
 import type { XenRun } from './testing/xen-machine.js';
 

@@ -50,6 +50,7 @@ DiskOptions to_disk_options(const Napi::Value& value) {
   options.delays = {delay("readDelayUs"), delay("writeDelayUs"), delay("flushDelayUs")};
   options.tracking = !object.Get("withoutTracking").ToBoolean();
   options.overlay.assume_power_loss = object.Get("assumePowerLoss").ToBoolean();
+  options.overlay.log_segment_bytes = static_cast<std::size_t>(number("logSegmentBytes", 1 << 20));
   options.overlay.log_compact_bytes =
       static_cast<std::uint64_t>(number("logCompactBytes", 32 << 20));
   return options;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { matchPhase, parseTrace } from './write-order.js';
+import { parseTrace } from './block-trace.js';
+import { matchPhase } from './write-order.js';
 
 const changes = fc.uniqueArray(fc.nat(10_000), { minLength: 2, maxLength: 60 });
 
