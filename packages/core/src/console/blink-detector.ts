@@ -1,3 +1,4 @@
+import { ClockDetector } from './clock-detector.js';
 import type { TileHash, TileObserver } from './framebuffer.js';
 
 /** A change this soon after input may be the input's doing. */
@@ -15,11 +16,12 @@ interface Toggle {
 
 /**
  * Learns which tiles toggle between two contents with no input to explain it: text cursors, mostly. A tile that shows
- * a third content starts over, so a running program's output is never taken for blinking.
+ * a third content starts over, so a running program's output is never taken for blinking. Clocks are known by their ticking.
  */
 export class BlinkDetector implements TileObserver {
   readonly #now: () => number;
   readonly #toggles = new Map<number, Toggle>();
+  readonly #clocks = new ClockDetector();
   #lastInputMs = -Infinity;
 
   constructor(now: () => number) {
@@ -32,6 +34,7 @@ export class BlinkDetector implements TileObserver {
 
   tileChanged(tile: number, before: TileHash, after: TileHash): void {
     const now = this.#now();
+    this.#clocks.tileChanged(tile, now, this.#lastInputMs);
     const toggle = this.#toggles.get(tile);
     if (toggle === undefined) {
       this.#toggles.set(tile, { before, returns: 0, changedAtMs: now });
@@ -46,12 +49,13 @@ export class BlinkDetector implements TileObserver {
 
   resized(): void {
     this.#toggles.clear();
+    this.#clocks.resized();
   }
 
-  /** Indices of the tiles that blink now. */
+  /** Indices of the tiles that blink now, or show a clock. */
   blinking(): number[] {
     const now = this.#now();
-    const tiles: number[] = [];
+    const tiles = this.#clocks.ticking(now);
     for (const [tile, toggle] of this.#toggles) {
       if (now - toggle.changedAtMs > FORGET_MS) this.#toggles.delete(tile);
       else if (toggle.returns >= RETURNS_NEEDED) tiles.push(tile);

@@ -344,6 +344,20 @@ describe('the console proxy', () => {
     expect(warnings.some(({ code }) => code === 'DISPLAY_LOST')).toBe(true);
   });
 
+  test('a button that was down when the display went away is lifted when it is back, in guest and log', async () => {
+    await openProxy();
+    const viewer = await view();
+    const down: InputEvent = { kind: 'pointer', x: 5, y: 6, buttons: 1 };
+    viewer.send(down, press(0x61));
+    await display.until(() => display.inputs.length === 2);
+    display.drop();
+    await display.until(() => display.inputs.length === 4);
+    const up: InputEvent = { ...down, buttons: 0 };
+    // QEMU lifts keys by itself, and a button only on a connection on which it went down.
+    expect(display.inputs).toEqual([down, press(0x61), down, up]);
+    expect(tape.events).toEqual([down, press(0x61), press(0x61, false), down, up]);
+  });
+
   test('a sink that fails costs the recording, not the console', async () => {
     const failing: InputSink = {
       record: () => {

@@ -130,6 +130,9 @@ class RecordingConsole implements ConsoleProxy {
           this.#path.displayLost(lost);
           for (const session of this.#sessions) session.close();
         },
+        onBack: (client) => {
+          this.#path.displayBack(client);
+        },
         onWarning: this.#warn,
       },
       signal,

@@ -10,6 +10,8 @@ export interface DisplayKeeperOptions {
   readonly display: DisplayAddress;
   readonly observer?: TileObserver;
   readonly onLost: (lost: RfbClient) => void;
+  /** Connected again, and nobody else has used it. */
+  readonly onBack: (client: RfbClient) => void;
   readonly onWarning: (warning: RepriseError) => void;
 }
 
@@ -53,6 +55,7 @@ export class DisplayKeeper {
       client = await this.#reconnect()
     ) {
       this.#client = client;
+      if (client !== first && client.open) this.#options.onBack(client);
       await client.closed;
       this.#client = undefined;
       if (this.#stop.signal.aborted) return;

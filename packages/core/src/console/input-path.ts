@@ -161,7 +161,7 @@ export class InputPath {
     this.#dropped = 0;
   }
 
-  /** The display's connection ended, at which QEMU lifts all keys: the log says so too. */
+  /** The display's connection ended, at which QEMU lifts all keys, and no button: the log says so too. */
   displayLost(display: RfbClient): void {
     const { injector } = this.#options;
     if (injector !== undefined) {
@@ -172,7 +172,21 @@ export class InputPath {
     }
     for (const key of this.#keys.keys().reverse()) this.#record(releaseOf(key), display);
     this.#keys = new HeldKeys();
-    this.#buttons = 0;
+  }
+
+  /**
+   * The display is back, and the guest still has the buttons down that it had. QEMU lifts only what it has seen go down on the same connection,
+   * so they go down once more, which the guest does not notice.
+   */
+  displayBack(display: RfbClient): void {
+    if (this.#options.injector !== undefined || this.#buttons === 0) return;
+    for (const buttons of [this.#buttons, 0]) {
+      const event: InputEvent = { kind: 'pointer', ...this.#pointer, buttons };
+      this.#record(event, display);
+      this.#note(event);
+      display.send(event);
+      this.#flow.sent();
+    }
   }
 
   #exclusively(step: () => Promise<void>): Promise<void> {

@@ -113,6 +113,57 @@ describe('anchors', () => {
     expect(bench.input(key(keysym.Return)).anchor?.mask).toEqual([]);
   });
 
+  test.each([
+    ['of seconds, after some', 1000, 4],
+    ['of minutes, after its second tick', 60_000, 2],
+  ])('leave out a clock %s, and a log that grows elsewhere not', (_what, intervalMs, ticks) => {
+    const bench = new Bench();
+    bench.input(key(0x61));
+    for (let i = 0; i < ticks; i++) {
+      bench.nowMs += intervalMs;
+      bench.draw(288, 0, 30, 16, i + 1);
+      bench.nowMs += 400;
+      bench.draw(0, 32 * (i % 6), 200, 16, 50 + i); // a line of a program's output, each in its own place
+      bench.nowMs -= 400;
+    }
+    bench.nowMs += 400;
+    const mask = bench.input(key(keysym.Return)).anchor?.mask ?? [];
+    expect([covers(mask, 9, 0), covers(mask, 0, 0), covers(mask, 0, 1)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    // It ticks on, and an anchor is found again.
+    const digest = bench.screen.digest(mask);
+    bench.nowMs += intervalMs;
+    bench.draw(288, 0, 30, 16, 99);
+    expect(bench.screen.digest(mask)).toBe(digest);
+  });
+
+  test('do not take for a clock what scrolls, what the user types slowly, and one that has stopped', () => {
+    const bench = new Bench();
+    const maskedAt = (column: number, row: number) =>
+      covers(bench.input(key(keysym.Return), 400).anchor?.mask ?? [], column, row);
+    for (let i = 0; i < 8; i++) {
+      bench.input(key(0x61 + i), 1500);
+      bench.nowMs += 20;
+      bench.draw(64, 64, 8, 16, i + 1);
+    }
+    expect(maskedAt(2, 2)).toBe(false);
+    for (let i = 0; i < 8; i++) {
+      bench.nowMs += 1500;
+      bench.draw(0, 0, 320, 200, i + 1);
+    }
+    expect(maskedAt(2, 2)).toBe(false);
+    for (let i = 0; i < 4; i++) {
+      bench.nowMs += 1000;
+      bench.draw(96, 96, 8, 8, i + 100);
+    }
+    expect(maskedAt(3, 3)).toBe(true);
+    bench.nowMs += 10_000;
+    expect(maskedAt(3, 3)).toBe(false);
+  });
+
   test('do not take an echo for blinking: what toggles right after input is caused by it', () => {
     const bench = new Bench();
     for (let i = 0; i < 8; i++) {
