@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { unlessAborted } from '../unless-aborted.js';
+
 /**
  * How many device events the guest was handed and has not taken yet; undefined where that cannot be told: a guest
  * without a driver whose queue can be looked at.
@@ -69,6 +71,7 @@ export class InputFlow {
       return step();
     });
     this.#turn = turn.catch(() => undefined);
+    // Nobody who has gone waits for the turns of others.
     return await unlessAborted(turn, signal);
   }
 
@@ -138,22 +141,5 @@ class Patience {
 
   async #starved(): Promise<number> {
     return (await this.#readStarvedMs?.().catch(() => undefined)) ?? this.#starvedMs ?? 0;
-  }
-}
-
-/** So that nobody who has gone waits for the turns of others. */
-async function unlessAborted<T>(step: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await step;
-  let give: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    give = () => {
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', give, { once: true });
-  });
-  try {
-    return await Promise.race([step, aborted]);
-  } finally {
-    if (give !== undefined) signal.removeEventListener('abort', give);
   }
 }

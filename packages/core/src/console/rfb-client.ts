@@ -58,6 +58,7 @@ export class RfbClient implements AsyncDisposable {
   readonly #reader: ByteReader;
   readonly #framebuffer: Framebuffer;
   readonly #waiters = new Waiters();
+  readonly #listeners = new Set<() => void>();
   readonly #poking: NodeJS.Timeout;
   #changes = 0;
   /** A request for the whole screen is not answered yet. */
@@ -150,6 +151,12 @@ export class RfbClient implements AsyncDisposable {
     if (!(await this.refresh(options)))
       throw timeout('The display did not send its screen in time.');
     return this.frame(options);
+  }
+
+  /** `listener` runs at every update that changes the screen, until the function that this returns is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** True when the screen changed since `changes` had the value `since` (default: since now). False at the timeout. */
@@ -271,6 +278,7 @@ export class RfbClient implements AsyncDisposable {
     if (event.changedTiles === 0 && !event.resized) return;
     this.#changes++;
     this.#changedAtMs = performance.now();
+    for (const listener of this.#listeners) listener();
   }
 
   #request(incremental: boolean): void {

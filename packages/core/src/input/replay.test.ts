@@ -177,6 +177,41 @@ describe('replay', () => {
     expect(report).toMatchObject({ outcome: 'complete', events: 3, anchors: 1, anchorsMissed: 0 });
   });
 
+  test('an anchor that was recorded before the last letter came up counts as seen, though the letter is there by now', async () => {
+    const before = screenOf(0);
+    const log = logOf(
+      { atMs: 10, event: key(0x61) },
+      { atMs: 25, event: key(0x61, false) },
+      { atMs: 30, event: key(keysym.Return), anchor: before },
+      { atMs: 900, event: key(keysym.Return), anchor: before },
+    );
+    const replay = replayInput({
+      display: display.path,
+      log,
+      pacing: eager,
+      guestProgress,
+      signal: never,
+    });
+    await display.until(() => display.inputs.length === 2);
+    display.draw(0, 0, 16, 16, 0xffffff);
+    // The second one's screen was not there after the input before it.
+    expect(await replay).toMatchObject({ events: 4, anchors: 2, anchorsMissed: 1 });
+  });
+
+  test('says so when from some point on no recorded screen came, to the end', async () => {
+    const log = logOf(
+      { atMs: 10, event: key(keysym.Return), anchor: screenOf(0) },
+      ...[1, 2, 3].map((n) => ({ atMs: 10 * n, event: key(keysym.Return), anchor: screenOf(n) })),
+    );
+    const told: ReplayProgress[] = [];
+    const report = await replayInput({
+      ...{ display: display.path, log, pacing: eager, guestProgress, signal: never },
+      onProgress: (p) => told.push(p),
+    });
+    expect(report).toMatchObject({ outcome: 'diverged', events: 4, anchors: 4, anchorsMissed: 3 });
+    expect(told.at(-1)).toMatchObject({ missesInARow: 3, matchedMs: 10 });
+  });
+
   test('goes on after an anchor that never comes, and says which one it was', async () => {
     const log = logOf(
       { atMs: 10, event: key(0x61) },

@@ -3,6 +3,7 @@ import { type InputBacklog, InputFlow } from '../console/input-flow.js';
 import { RfbClient } from '../console/rfb-client.js';
 import { describeError, RepriseError } from '../errors.js';
 
+import { AwaitedScreen } from './awaited-screen.js';
 import type { Anchor, InputEvent, InputLog } from './input-event.js';
 import type { PacingDecision, PacingStep, PacingStrategy } from './pacing.js';
 import { PressedInput } from './pressed-input.js';
@@ -16,6 +17,9 @@ export interface ReplayProgress {
   readonly sessionMs: number;
   readonly totalSessionMs: number;
   readonly anchorsMissed: number;
+  /** Anchors missed since the last that was seen, and where in the session that was. */
+  readonly missesInARow: number;
+  readonly matchedMs: number;
 }
 
 export interface ReplayOptions {
@@ -43,7 +47,8 @@ export interface MissedAnchor {
 }
 
 export interface ReplayReport {
-  readonly outcome: 'complete' | 'aborted' | 'display-lost';
+  /** `diverged`: everything went in, but from some point on no anchor was seen. */
+  readonly outcome: 'complete' | 'diverged' | 'aborted' | 'display-lost';
   /** The name of the pacing strategy. */
   readonly pacing: string;
   /** Events that went in. */
@@ -58,7 +63,7 @@ export interface ReplayReport {
   readonly seconds: number;
   /** How long the recorded session was. */
   readonly sessionSeconds: number;
-  /** Why the display was lost. */
+  /** Why the display was lost, or where the guest went another way. */
   readonly failure?: string;
 }
 
@@ -68,6 +73,8 @@ const SCREEN_EVERY_MS = 300;
 const SCREEN_TIMEOUT_MS = 2000;
 /** A guest that works will change its screen again: no need to ask for it yet. */
 const WORTH_A_LOOK_MS = 30;
+/** Fewer that are missed to the end may be a clock or a number on the screen. */
+const DIVERGED_MISSES = 3;
 /** The strategy is asked again at least this often. */
 const LONGEST_REST_MS = 60_000;
 
@@ -100,6 +107,8 @@ class Replay {
   #events = 0;
   #anchors = 0;
   #missesInARow = 0;
+  #matchedMs = 0;
+  readonly #screen: AwaitedScreen;
   #lastAnchorCpuMs = 0;
   #endSeen = false;
 
@@ -118,16 +127,21 @@ class Replay {
       client.send(...events);
     });
     this.#tempo = new Tempo(options.log.header.buttons);
+    this.#screen = new AwaitedScreen(client);
+    this.#screen.expect(this.#nextAnchor(0));
   }
 
   async run(): Promise<ReplayReport> {
+    using _looksOut = this.#screen;
     try {
       await this.#client.refresh({ timeoutMs: FIRST_SCREEN_MS, signal: this.#options.signal });
       await this.#meter.look();
       this.#lastInputMs = performance.now();
       await this.#replayEvents();
       await this.#replayEnd();
-      return this.#report('complete');
+      return this.#missesInARow < DIVERGED_MISSES
+        ? this.#report('complete')
+        : { ...this.#report('diverged'), failure: this.#whereItDiverged() };
     } catch (error) {
       if (this.#options.signal.aborted) {
         if (this.#client.open) this.#pressed.releaseEverything();
@@ -141,6 +155,11 @@ class Replay {
       }
       throw error;
     }
+  }
+
+  #whereItDiverged(): string {
+    const seconds = (this.#matchedMs / 1000).toFixed(1);
+    return `no recorded screen appeared after ${seconds} s of the session, ${String(this.#missesInARow)} in a row`;
   }
 
   async #replayEvents(): Promise<void> {
@@ -204,7 +223,8 @@ class Replay {
     return this.#options.pacing.decide(step, {
       ...progress,
       sinceInputMs: Math.max(0, this.#sinceInputMs() - starvedSinceInputMs),
-      screenMatches: anchor !== undefined && this.#shows(anchor),
+      screenMatches:
+        anchor !== undefined && this.#screen.matches(anchor, this.#sinceInputMs() >= step.gapMs),
       screenQuietMs: this.#client.quietMs,
       misses: this.#missesInARow,
     });
@@ -231,13 +251,13 @@ class Replay {
     else await this.#client.waitForChange({ ...wait, since });
   }
 
-  #shows(anchor: Anchor): boolean {
-    const { width, height } = this.#client;
-    return (
-      width === anchor.width &&
-      height === anchor.height &&
-      this.#client.digest(anchor.mask) === anchor.digest
-    );
+  /** Of the input that comes after what goes in before it without a wait. */
+  #nextAnchor(index: number): Anchor | undefined {
+    const { events, end } = this.#log;
+    let next = events[index];
+    for (let i = index; next !== undefined && this.#pressed.isReleased(next.event);)
+      next = events[++i];
+    return next === undefined ? end?.anchor : next.anchor;
   }
 
   #passAnchor(index: number, atMs: number, anchor: Anchor, decision: PacingDecision): void {
@@ -249,6 +269,7 @@ class Replay {
       this.#missesInARow++;
     } else {
       this.#missesInARow = 0;
+      this.#matchedMs = atMs;
       if (index === this.#log.events.length) this.#endSeen = true;
     }
   }
@@ -260,6 +281,7 @@ class Replay {
     this.#meter.inputPassed();
     this.#tempo.passed(event);
     this.#flow.sent();
+    this.#screen.expect(this.#nextAnchor(index + 1));
   }
 
   #sinceInputMs(): number {
@@ -277,6 +299,8 @@ class Replay {
       sessionMs,
       totalSessionMs: this.#sessionMs(),
       anchorsMissed: this.#missed.length,
+      missesInARow: this.#missesInARow,
+      matchedMs: this.#matchedMs,
     });
   }
 

@@ -16,7 +16,11 @@ export class PendingBlocks {
     this.#count = order.length;
   }
 
-  get positions(): { readonly shipped: number; readonly replayed: number; readonly blocks: number } {
+  get positions(): {
+    readonly shipped: number;
+    readonly replayed: number;
+    readonly blocks: number;
+  } {
     const { size } = this.#pending;
     return { shipped: this.#count - size, replayed: this.#replayed.size, blocks: this.#count };
   }

@@ -41,6 +41,8 @@ export interface Plan {
   readonly reason: string;
   readonly ship: Expectation;
   readonly replay: Expectation;
+  /** What a replay is expected to take off what is shipped, and what asking for it costs in the end. */
+  readonly stakes: { readonly savesBytes: number; readonly askingBytes: number };
 }
 
 /**
@@ -76,7 +78,10 @@ export function planMigration(facts: PlanFacts): Plan {
     seconds: residueSeconds === undefined ? undefined : residueSeconds + facts.replaySeconds,
   };
 
-  const decide = (strategy: Strategy, reason: string): Plan => ({ strategy, reason, ship, replay });
+  const stakes = { savesBytes: saved, askingBytes: exchangeBytes };
+  const decide = (strategy: Strategy, reason: string): Plan => ({
+    ...{ strategy, reason, ship, replay, stakes },
+  });
   if (facts.noReplayBecause !== undefined) return decide('ship', facts.noReplayBecause);
   if (facts.wanted !== 'auto') return decide(facts.wanted, 'as asked');
   if (facts.optimize === 'time' && shipSeconds !== undefined) {

@@ -1,14 +1,17 @@
-import { BLOCK_SIZE, DiskView } from '@reprise/blkdriver-native';
+import { DiskView } from '@reprise/blkdriver-native';
 import { pageCount, type PageRuns, type ResidueFrame } from '@reprise/differ';
 
+import { RepriseError } from '../errors.js';
+import { unlessAborted } from '../unless-aborted.js';
 import type { Channel, Content } from '../protocol/index.js';
 import type { Snapshot } from '../snapshot/index.js';
-import { blockDigest } from '../supervisor/written-blocks.js';
+import { blockDigests } from '../supervisor/written-blocks.js';
 
 import type { Analysis } from './analysis.js';
-import { stopReplayBecause } from './race-model.js';
+import { stopReplayBecause, type Stop } from './race-model.js';
 import { RaceSamples, type RaceSample } from './race-samples.js';
-import { replaySeconds } from './session-log.js';
+import { ReplayPulse } from './replay-pulse.js';
+import { replaySeconds, sessionMs } from './session-log.js';
 import { ShippingFront } from './shipping-front.js';
 import { decodeWritten } from './written-codec.js';
 
@@ -30,14 +33,17 @@ export interface Race {
   readonly report: Content<'replayReport'>;
   /** Why the source stopped the replay; undefined when that ended by itself. */
   readonly stopped: string | undefined;
-  /** The destination has no need of what the replay produced: it holds everything. */
-  readonly complete: boolean;
+  /** What the replay produced is worth asking for: it is there, it may pay, and the destination does not hold everything. */
+  readonly worthAsking: boolean;
   /** What went ahead. */
   readonly shipped: { readonly ram: PageRuns; readonly disk: PageRuns };
   readonly samples: readonly RaceSample[];
 }
 
 const LOOK_MS = 100;
+/** A replay that was stopped looks through the memory that it leaves, which takes a while where that is large; then it is told to leave it. */
+const STOP_PATIENCE_MS = 300_000;
+const DROP_PATIENCE_MS = 120_000;
 
 /**
  * Replay against shipping, from the input log to the destination's report. With `bytes` nothing goes ahead: it might be what
@@ -54,12 +60,14 @@ class RunningRace {
   readonly #samples = new RaceSamples();
   readonly #startedMs = performance.now();
   readonly #over = new AbortController();
-  #heardMs = performance.now();
-  #events = 0;
+  readonly #pulse = new ReplayPulse(() => performance.now());
+  readonly #overdue = new AbortController();
   #done = 0;
+  #matched = 0;
+  #missesInARow = 0;
   #bytes = 0;
   #allShipped = false;
-  #stopped: string | undefined;
+  #stopped: (Stop & { readonly atMs: number }) | undefined;
   #view: DiskView | undefined;
 
   constructor(options: RaceOptions) {
@@ -67,10 +75,9 @@ class RunningRace {
     const { analysis, channel, key, onFrame } = options;
     this.#front = new ShippingFront({
       ...analysis,
-      digestOf: async (block) => {
-        this.#view ??= await DiskView.open(options.head.chain);
-        const at = BigInt(block) * BigInt(BLOCK_SIZE);
-        return blockDigest(key, await this.#view.read(at, BLOCK_SIZE));
+      digestsOf: async (blocks) => {
+        const view = (this.#view ??= await DiskView.open(options.head.chain));
+        return await blockDigests(view, key, blocks);
       },
       start: () => channel.send('residueStart', {}),
       send: async (frame) => {
@@ -91,12 +98,12 @@ class RunningRace {
       this.#look();
     }, LOOK_MS);
     try {
-      const report = await this.#untilReport();
+      const report = await unlessAborted(this.#untilReport(), this.#overdue.signal);
       this.#over.abort();
       await shipping;
       this.#sample({ last: true });
       return {
-        ...{ report, stopped: this.#stopped, complete: this.#front.isComplete },
+        ...{ report, stopped: this.#stopped?.because, worthAsking: this.#isWorthAsking(report) },
         ...{ shipped: this.#front.shipped, samples: this.#samples.samples },
       };
     } finally {
@@ -128,31 +135,63 @@ class RunningRace {
           await this.#front.replayed(decodeWritten(message.content, diskBlocks));
           break;
         case 'replayProgress': {
-          const { events, eventsTotal } = message.content;
-          if (events > this.#events) this.#heardMs = performance.now();
-          this.#events = events;
+          const { events, eventsTotal, matchedMs, missesInARow } = message.content;
+          this.#pulse.told(message.content);
           this.#done = eventsTotal === 0 ? 1 : Math.min(1, events / eventsTotal);
+          this.#matched = Math.min(1, matchedMs / Math.max(1, this.#sessionMs));
+          this.#missesInARow = missesInARow;
           onProgress(events, eventsTotal);
         }
       }
     }
   }
 
+  get #sessionMs(): number {
+    const { input } = this.#o.analysis;
+    return 'log' in input ? sessionMs(input.log) : 0;
+  }
+
+  #isWorthAsking({ outcome }: Content<'replayReport'>): boolean {
+    return outcome !== 'failed' && this.#stopped?.keep !== false && !this.#front.isComplete;
+  }
+
   #look(): void {
     this.#sample({});
-    const { optimize, analysis, channel } = this.#o;
+    const { optimize, analysis } = this.#o;
+    if (this.#stopped !== undefined) this.#waitForStopped(this.#stopped);
     // An exact one has a deadline of its own: its events are no measure of its progress.
-    if (this.#stopped !== undefined || analysis.exact) return;
-    const { input } = analysis;
-    this.#stopped = stopReplayBecause({
-      optimize,
-      shipped: this.#allShipped,
-      plannedSeconds: 'log' in input ? replaySeconds(input.log) : 0,
-      silentSeconds: (performance.now() - this.#heardMs) / 1000,
-    });
-    if (this.#stopped === undefined) return;
+    else if (!analysis.exact) {
+      const { input, plan } = analysis;
+      const stop = stopReplayBecause({
+        optimize,
+        shipped: this.#allShipped,
+        plannedSeconds: 'log' in input ? replaySeconds(input.log) : 0,
+        silentSeconds: this.#pulse.silentMs / 1000,
+        ...{ done: this.#done, matched: this.#matched, missesInARow: this.#missesInARow },
+        ...plan.stakes,
+      });
+      if (stop !== undefined) this.#stop({ ...stop, keep: stop.keep && !this.#front.isComplete });
+    }
+  }
+
+  #stop(stop: Stop): void {
+    this.#stopped = { ...stop, atMs: performance.now() };
     // When it fails, so does whatever waits for the report.
-    channel.send('replayStop', { keep: !this.#front.isComplete }).catch(() => undefined);
+    this.#o.channel.send('replayStop', { keep: stop.keep }).catch(() => undefined);
+  }
+
+  /** The report comes soon after the stop, or what the replay produced is given up, or the migration. */
+  #waitForStopped({ because, keep, atMs }: Stop & { readonly atMs: number }): void {
+    const waitedMs = performance.now() - atMs;
+    if (keep && waitedMs > STOP_PATIENCE_MS) this.#stop({ because, keep: false });
+    else if (!keep && waitedMs > DROP_PATIENCE_MS) {
+      this.#overdue.abort(
+        new RepriseError(
+          'TIMEOUT',
+          `The replay at ${this.#o.channel.peerName} was stopped and does not end. The VM stays here. Migrate again, with --strategy ship if this repeats.`,
+        ),
+      );
+    }
   }
 
   #sample(options: { readonly last?: boolean }): void {

@@ -9,9 +9,12 @@ import {
   replayInput,
   type InputLog,
   type PacingStrategy,
+  type ReplayProgress,
   type ReplayReport,
 } from '../input/index.js';
-import { MAX_MISSED_NAMED, type Content } from '../protocol/index.js';
+import type { HypervisorVm } from '../hypervisor/index.js';
+import type { Machine } from '../machine/index.js';
+import { MAX_MISSED_NAMED, MAX_NOTE, type Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 import {
   bootFilesOf,
@@ -21,7 +24,9 @@ import {
 } from '../supervisor/index.js';
 
 import { diskImage } from './images.js';
+import { ReplayHeartbeat } from './replay-heartbeat.js';
 import { ReplayedFront, type ReplayedFrontOptions } from './replayed-front.js';
+import { sessionMs } from './session-log.js';
 
 export interface ReplayOptions {
   readonly store: SnapshotStore;
@@ -36,7 +41,8 @@ export interface ReplayOptions {
   readonly signal: AbortSignal;
   /** Ends the replay early; what it produced so far counts. */
   readonly stop?: AbortSignal;
-  readonly onProgress: (events: number, eventsTotal: number, sessionMs: number) => void;
+  /** Told every two seconds, also while one input waits. */
+  readonly onProgress: (progress: Content<'replayProgress'>) => void;
   /** Present: it is told what the replay has written, while it runs. */
   readonly front?: ReplayFront;
   /** Present: the device state goes to this file, so that what the replay left can be resumed. */
@@ -111,10 +117,23 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
   // The client outlives the replay: closing it would lift keys that the session left pressed.
   await using display = await RfbClient.connect(powered.vm.display, { signal });
   await powered.vm.resume();
+  const notes: string[] = [];
   await using front =
     options.front === undefined
       ? undefined
-      : new ReplayedFront({ ...options.front, disk: powered.disk });
+      : new ReplayedFront({
+          ...options.front,
+          disk: powered.disk,
+          onTrouble: (why) => {
+            notes.push(
+              `The destination could not tell what its replay wrote, and more was shipped than was needed: ${why}`,
+            );
+          },
+        });
+  using heartbeat = new ReplayHeartbeat(atTheStart(log), {
+    guestProgress: () => powered.vm.progress(),
+    tell: options.onProgress,
+  });
   const report = await replayInput({
     display,
     log,
@@ -122,13 +141,13 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
     guestProgress: () => powered.vm.progress(),
     inputBacklog: async () => await powered.vm.inputBacklog?.(),
     signal: options.stop === undefined ? signal : AbortSignal.any([signal, options.stop]),
-    onProgress: ({ events, totalEvents, sessionMs }) => {
-      options.onProgress(events, totalEvents, sessionMs);
+    onProgress: (progress) => {
+      heartbeat.at(progress);
     },
   });
   await front?.close();
   // The source's guest was squeezed before it stopped; so is this one.
-  await squeezeBeforeStop(machine, powered.vm, signal);
+  await squeezeUnlessStopped(machine, powered.vm, options);
   await powered.vm.pause();
   if (options.deviceState !== undefined) {
     await powered.vm.saveDeviceState(options.deviceState, signal);
@@ -136,7 +155,34 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
   await powered.vm.quit();
   await powered.disk.close();
   const attempts = machine.network === 'none' ? undefined : summarizeAttempts(flows.ledger());
-  return { ...asContent(report), ...(attempts === undefined ? {} : { attempts }) };
+  return {
+    ...asContent(report),
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(notes.length === 0 ? {} : { notes: notes.map((note) => note.slice(0, MAX_NOTE)) }),
+  };
+}
+
+/** It takes seconds, which one that is stopped early is not given. */
+async function squeezeUnlessStopped(
+  machine: Machine,
+  vm: HypervisorVm,
+  { signal, stop }: ReplayOptions,
+): Promise<void> {
+  const isStopped = () => stop?.aborted === true;
+  if (isStopped()) return;
+  const either = stop === undefined ? signal : AbortSignal.any([signal, stop]);
+  try {
+    await squeezeBeforeStop(machine, vm, either);
+  } catch (error) {
+    if (signal.aborted || !isStopped()) throw error;
+  }
+}
+
+function atTheStart(log: InputLog): ReplayProgress {
+  return {
+    ...{ events: 0, totalEvents: log.events.length, sessionMs: 0, totalSessionMs: sessionMs(log) },
+    ...{ anchorsMissed: 0, missesInARow: 0, matchedMs: 0 },
+  };
 }
 
 async function whatItProduced({ store, differ, base, migration }: ReplayOptions) {
@@ -154,9 +200,8 @@ async function whatItProduced({ store, differ, base, migration }: ReplayOptions)
 }
 
 function asContent(report: ReplayReport): Content<'replayReport'> {
-  const outcomes = { complete: 'complete', aborted: 'aborted', 'display-lost': 'failed' } as const;
   return {
-    outcome: outcomes[report.outcome],
+    outcome: report.outcome === 'display-lost' ? 'failed' : report.outcome,
     pacing: report.pacing,
     ...(report.failure === undefined ? {} : { reason: report.failure }),
     events: report.events,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { describeError } from '../errors.js';
 import type { DiskService } from '../supervisor/disk-service.js';
 import { BLOCK_DIGEST_BYTES } from '../supervisor/written-blocks.js';
 import { MAX_WRITTEN, type Written } from './written-codec.js';
@@ -11,9 +12,15 @@ export interface ReplayedFrontOptions {
   readonly key: Uint8Array;
   /** Takes one list to the source; settles when the link has it. */
   readonly tell: (written: Written) => Promise<void>;
+  /** Told once, when the front has not been able to tell anything for a while: why, for a person. */
+  readonly onTrouble: (why: string) => void;
+  /** Default 500 ms. */
+  readonly everyMs?: number;
 }
 
 const EVERY_MS = 500;
+/** A disk that is being started again is back after fewer failures. */
+const TROUBLE_AFTER = 10;
 
 /**
  * The destination's front of the race: tells the source, while a replay runs, what that has written, so that the
@@ -42,17 +49,22 @@ export class ReplayedFront implements AsyncDisposable {
   async #run(): Promise<void> {
     const { disk, key, tell } = this.#options;
     const { signal } = this.#over;
+    let againFrom = 0n;
     let fromSequence = 0n;
+    let failures = 0;
     while (!signal.aborted) {
       try {
-        const written = await disk.written({ key, fromSequence, atMost: MAX_WRITTEN });
-        fromSequence = written.nextSequence;
+        const written = await disk.written({ key, againFrom, fromSequence, atMost: MAX_WRITTEN });
         for (const piece of piecesOf(written)) await tell(piece);
-      } catch {
-        // A disk that is being started again, or a link that is gone: others notice, and say so.
+        againFrom = fromSequence;
+        fromSequence = written.nextSequence;
+        failures = 0;
+      } catch (error) {
+        // Once or twice it is a disk that is being started again, or a link that is gone, which others notice.
+        if (++failures === TROUBLE_AFTER) this.#options.onTrouble(describeError(error));
       }
       // Ended early, it is over.
-      await delay(EVERY_MS, undefined, { signal }).catch(() => undefined);
+      await delay(this.#options.everyMs ?? EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 }

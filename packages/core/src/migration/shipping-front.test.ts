@@ -62,7 +62,7 @@ function frontOf(residue: Residue, lastWrittenFirst: readonly number[]) {
   const front = new ShippingFront({
     residue,
     diskOrder: BigUint64Array.from(lastWrittenFirst.flatMap((block) => [BigInt(block), 1n])),
-    digestOf: (block) => Promise.resolve(digestOf(block)),
+    digestsOf: (blocks) => Promise.resolve(Buffer.concat(blocks.map((block) => digestOf(block)))),
     start: () => Promise.resolve(),
     send: async (frame) => {
       (frame.space === 'ram' ? ram : sent).push(...listed(frame.covered));

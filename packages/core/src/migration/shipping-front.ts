@@ -2,6 +2,7 @@ import type { EncodeOptions, PageRuns, ResidueFrame, ResiduePlan } from '@repris
 
 import { BLOCK_DIGEST_BYTES } from '../supervisor/written-blocks.js';
 
+import { PendingBlocks } from './pending-blocks.js';
 import { unionRuns } from './runs.js';
 import type { Written } from './written-codec.js';
 
@@ -9,8 +10,8 @@ export interface ShippingFrontOptions {
   readonly residue: Pick<ResiduePlan, 'encode' | 'entries'>;
   /** The blocks that the sessions wrote, as runs, the last written first. */
   readonly diskOrder: BigUint64Array;
-  /** The digest of a block of the target, as the destination computes them of a replay's. */
-  readonly digestOf: (block: number) => Promise<Uint8Array>;
+  /** The digests of blocks of the target, ascending, as the destination computes them of a replay's. */
+  readonly digestsOf: (blocks: readonly number[]) => Promise<Uint8Array>;
   /** A stream of frames begins. */
   readonly start: () => Promise<void>;
   readonly send: (frame: ResidueFrame) => Promise<void>;
@@ -27,7 +28,8 @@ export interface FrontPositions {
 
 /** A stream goes on although the replay has got ahead of it, until it would ship this much in vain. */
 const WORTH_A_NEW_STREAM = 32;
-const NO_RUNS: PageRuns = new BigUint64Array(0);
+/** It races: coded as densely as keeps up with the link, no denser. */
+const LEVEL = 'adaptive';
 
 /**
  * The source's front of the race: while the destination replays, the residue goes ahead. First the disk, the last written
@@ -36,63 +38,54 @@ const NO_RUNS: PageRuns = new BigUint64Array(0);
  */
 export class ShippingFront {
   readonly #options: ShippingFrontOptions;
-  /** Blocks that may be shipped, in their order; and which of them are not yet. */
-  readonly #order: readonly number[];
-  readonly #pending: Set<number>;
-  readonly #replayed = new Set<number>();
-  readonly #shipped: { ram: PageRuns; disk: PageRuns } = { ram: NO_RUNS, disk: NO_RUNS };
+  readonly #blocks: PendingBlocks;
+  readonly #shipped: { readonly ram: PageRuns[]; readonly disk: PageRuns[] } = {
+    ram: [],
+    disk: [],
+  };
   #ramIsOut = false;
   #inVain = 0;
 
   constructor(options: ShippingFrontOptions) {
     this.#options = options;
-    this.#order = inOrder(diskBlocks(options.residue.entries.pages), options.diskOrder);
-    this.#pending = new Set(this.#order);
+    this.#blocks = new PendingBlocks(
+      inOrder(diskBlocks(options.residue.entries.pages), options.diskOrder),
+    );
   }
 
   /** What the destination holds of the residue by now. */
   get shipped(): { readonly ram: PageRuns; readonly disk: PageRuns } {
-    return this.#shipped;
+    return { ram: unionRuns(this.#shipped.ram), disk: unionRuns(this.#shipped.disk) };
   }
 
   /** Nothing is left at all: no word of the replay is needed. */
   get isComplete(): boolean {
-    return this.#ramIsOut && this.#pending.size === 0;
+    return this.#ramIsOut && this.#blocks.isEmpty;
   }
 
   get positions(): FrontPositions {
-    let replayed = 0;
-    for (const block of this.#replayed) if (this.#pending.has(block)) replayed++;
-    const blocks = this.#order.length;
-    return { shipped: blocks - this.#pending.size, replayed, blocks };
+    return this.#blocks.positions;
   }
 
   /** The destination told what its replay has written. What it wrote before, and wrote again, counts by its last content. */
   async replayed({ blocks, digests }: Written): Promise<void> {
-    for (const [i, block] of blocks.entries()) {
-      if (!this.#pending.has(block)) continue;
-      const told = digests.subarray(i * BLOCK_DIGEST_BYTES, (i + 1) * BLOCK_DIGEST_BYTES);
-      const isEqual = Buffer.compare(told, await this.#options.digestOf(block)) === 0;
-      if (!isEqual) this.#replayed.delete(block);
-      else if (!this.#replayed.has(block)) {
-        this.#replayed.add(block);
-        this.#inVain++;
-      }
+    const places = [...blocks.keys()].filter((i) => this.#blocks.has(blocks[i] ?? -1));
+    const asked = places.map((i) => blocks[i] ?? 0);
+    const own = await this.#options.digestsOf(asked);
+    for (const [n, block] of asked.entries()) {
+      const isEqual = Buffer.compare(digestAt(digests, places[n] ?? 0), digestAt(own, n)) === 0;
+      if (this.#blocks.replayed(block, isEqual)) this.#inVain++;
     }
   }
 
   /** Ships until `over`, or until all is out but what the replay has produced. */
   async run(over: AbortSignal): Promise<void> {
     while (!over.aborted) {
-      const wanted = this.#wanted();
+      const wanted = this.#blocks.wanted();
       if (wanted.length > 0) await this.#shipDisk(wanted, over);
       else if (!this.#ramIsOut) await this.#shipRam(over);
       else return;
     }
-  }
-
-  #wanted(): number[] {
-    return this.#order.filter((block) => this.#pending.has(block) && !this.#replayed.has(block));
   }
 
   async #shipDisk(wanted: readonly number[], over: AbortSignal): Promise<void> {
@@ -118,7 +111,8 @@ export class ShippingFront {
   /** A stream of what is not out yet; its start is told with the first frame. */
   async *#frames(what: EncodeOptions): AsyncGenerator<ResidueFrame, void, undefined> {
     let started = false;
-    for await (const frame of this.#options.residue.encode({ ...what, applied: this.#shipped })) {
+    const options = { ...what, level: LEVEL, applied: this.shipped } as const;
+    for await (const frame of this.#options.residue.encode(options)) {
       if (!started) await this.#options.start();
       started = true;
       yield frame;
@@ -127,14 +121,18 @@ export class ShippingFront {
 
   async #send(frame: ResidueFrame): Promise<void> {
     await this.#options.send(frame);
-    this.#shipped[frame.space] = unionRuns([this.#shipped[frame.space], frame.covered]);
+    this.#shipped[frame.space].push(frame.covered);
     if (frame.space === 'ram') return;
     for (let i = 0; i + 1 < frame.covered.length; i += 2) {
       const first = Number(frame.covered[i]);
       const end = first + Number(frame.covered[i + 1]);
-      for (let block = first; block < end; block++) this.#pending.delete(block);
+      for (let block = first; block < end; block++) this.#blocks.shipped(block);
     }
   }
+}
+
+function digestAt(digests: Uint8Array, i: number): Uint8Array {
+  return digests.subarray(i * BLOCK_DIGEST_BYTES, (i + 1) * BLOCK_DIGEST_BYTES);
 }
 
 /** Of packed locations, those on the disk, as block numbers. */

@@ -81,7 +81,7 @@ class Transfer {
         await channel.send('adopt', {});
         return;
       }
-      if (raced.report.outcome !== 'failed' && !raced.complete) known = await this.#ask();
+      if (raced.worthAsking) known = await this.#ask();
     }
     await watch.time('residue', () => this.#sendResidue(known));
   }
@@ -217,11 +217,12 @@ class Transfer {
 
   #noteReplay({ report, stopped }: Race): void {
     const { note } = this.#o;
-    if (report.outcome !== 'complete' && stopped === undefined) {
-      note(
-        `The replay ended early (${report.reason ?? report.outcome}); what it missed was shipped.`,
-      );
-    }
+    const { outcome, reason = outcome } = report;
+    if (outcome === 'diverged')
+      note(`The replay went another way than the session (${reason}); what it missed was shipped.`);
+    else if (outcome !== 'complete' && stopped === undefined)
+      note(`The replay ended early (${reason}); what it missed was shipped.`);
+    report.notes?.forEach(note);
     if (report.anchorsMissed > 0) {
       note(
         `${String(report.anchorsMissed)} of ${String(report.anchors)} recorded screens did not appear in the replay${firstMiss(report)}.`,

@@ -5,6 +5,7 @@ export {
   divergence,
   MAX_INPUT_LOG_BYTES,
   MAX_MISSED_NAMED,
+  MAX_NOTE,
   messages,
   missedAnchor,
   PROTOCOL_VERSION,

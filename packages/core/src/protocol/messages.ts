@@ -12,7 +12,7 @@ import { virtualTimeIdentity } from '../virtual-time/identity.js';
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 export type Side = 'source' | 'destination';
 
@@ -89,6 +89,12 @@ const replayProgress = z.strictObject({
   events: count,
   eventsTotal: count,
   sessionMs: count,
+  /** Recorded screens that did not appear since the last that did, and how far into the session that one was. */
+  missesInARow: count,
+  matchedMs: count,
+  /** What the guest used of its CPUs, and waited for them, since the replay began; absent where nobody can tell. */
+  cpuMs: count.optional(),
+  starvedMs: count.optional(),
 });
 
 /** A recorded screen that a replay did not see. */
@@ -102,6 +108,9 @@ export const missedAnchor = z.strictObject({
 
 /** How many missed screens a report names; the rest is counted. */
 export const MAX_MISSED_NAMED = 100;
+
+/** Of a remark, in characters. */
+export const MAX_NOTE = 2000;
 
 /** The logs of a migration's sessions, packed and sealed; larger ones do not travel. */
 export const MAX_INPUT_LOG_BYTES = 16 * 1024 * 1024 - 1;
@@ -144,6 +153,8 @@ const replayReport = z.strictObject({
   missed: z.array(missedAnchor).max(MAX_MISSED_NAMED).optional(),
   /** Whether the session's last screen came; absent where the log has none. */
   endSeen: z.boolean().optional(),
+  /** What an operator should know besides. */
+  notes: z.array(z.string().max(MAX_NOTE)).max(4).optional(),
   /** What the replay tried to reach; absent where the machine has no network. */
   attempts: attempts.optional(),
   seconds: z.number().min(0),

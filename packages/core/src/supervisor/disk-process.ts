@@ -29,10 +29,11 @@ async function open(request: DiskOpen): Promise<void> {
   await reply({ kind: 'serving' });
 }
 
-async function written({ key, fromSequence, atMost }: DiskWritten): Promise<void> {
+async function written({ key, againFrom, fromSequence, atMost }: DiskWritten): Promise<void> {
   if (disk === undefined) throw new Error('the disk is not open');
   const list = await writtenBlocks(disk, {
     key: Buffer.from(key, 'base64'),
+    againFrom: BigInt(againFrom),
     fromSequence: BigInt(fromSequence),
     atMost,
   });

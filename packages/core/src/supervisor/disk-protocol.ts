@@ -14,7 +14,8 @@ export interface DiskWritten {
   readonly kind: 'written';
   /** Base64. */
   readonly key: string;
-  /** Decimal. */
+  /** Decimal, both. */
+  readonly againFrom: string;
   readonly fromSequence: string;
   readonly atMost: number;
 }

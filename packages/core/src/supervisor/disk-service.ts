@@ -56,11 +56,12 @@ export class DiskService implements AsyncDisposable {
   }
 
   /**
-   * What the guest has written from `fromSequence` of the dirty log on (0n at first), digested with `key`; at most
-   * about `atMost` blocks. Rejects with DISK_UNAVAILABLE, also while the process is being started again.
+   * What the guest has written from `fromSequence` of the dirty log on (0n at first), and once more from `againFrom`, that of the
+   * call before; digested with `key`; at most about `atMost` blocks. Rejects with DISK_UNAVAILABLE, also while the process is being started again.
    */
   async written(o: {
     readonly key: Uint8Array;
+    readonly againFrom: bigint;
     readonly fromSequence: bigint;
     readonly atMost: number;
   }): Promise<WrittenBlocks> {
@@ -71,6 +72,7 @@ export class DiskService implements AsyncDisposable {
         {
           kind: 'written',
           key: Buffer.from(o.key).toString('base64'),
+          againFrom: String(o.againFrom),
           fromSequence: String(o.fromSequence),
           atMost: o.atMost,
         },

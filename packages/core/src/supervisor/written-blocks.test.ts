@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { BLOCK_SIZE, createOverlay, VirtualDisk } from '@reprise/blkdriver-native';
 
-import { BLOCK_DIGEST_BYTES, blockDigest, writtenBlocks } from './written-blocks.js';
+import { BLOCK_DIGEST_BYTES, blockDigest, blockDigests, writtenBlocks } from './written-blocks.js';
 
 const BLOCKS = 64;
 const key = new Uint8Array(32).fill(7);
@@ -33,8 +33,8 @@ describe('what a guest has written', () => {
 
   const write = (block: number, ...bytes: number[]) =>
     disk.write(BigInt(block * BLOCK_SIZE), Buffer.concat(bytes.map(content)));
-  const since = (fromSequence: bigint, atMost = 1000) =>
-    writtenBlocks(disk, { key, fromSequence, atMost });
+  const since = (fromSequence: bigint, atMost = 1000, againFrom = fromSequence) =>
+    writtenBlocks(disk, { key, againFrom, fromSequence, atMost });
 
   test('is told while it goes on: each block once, by what it holds by then', async () => {
     await write(40, 1);
@@ -62,6 +62,30 @@ describe('what a guest has written', () => {
       from = nextSequence;
     }
     expect(told).toEqual(Array.from({ length: 20 }, (_, i) => 3 * i));
+  });
+
+  test('is told once more in the next call, by what it holds then: it may have been read before it was written', async () => {
+    await write(40, 1);
+    await write(50, 1);
+    const first = await since(0n);
+    // As a write whose mark was in the log at the first call, and whose data was not on the disk.
+    await write(7, 8);
+    const second = await since(first.nextSequence, 1, 0n);
+    expect(second.blocks).toEqual([7, 40, 50]);
+    const third = await since(second.nextSequence, 1, first.nextSequence);
+    expect(third.blocks).toEqual([7]);
+    expect((await since(third.nextSequence, 1, second.nextSequence)).blocks).toEqual([]);
+  });
+
+  test('is digested alike by runs and block by block', async () => {
+    for (let block = 0; block < 60; block += 1 + (block % 4)) await write(block, block + 1);
+    const blocks = Array.from({ length: BLOCKS }, (_, i) => i).filter((i) => i % 7 !== 3);
+    const each = await Promise.all(
+      blocks.map(async (block) =>
+        blockDigest(key, await disk.read(BigInt(block * BLOCK_SIZE), BLOCK_SIZE)),
+      ),
+    );
+    expect(Buffer.from(await blockDigests(disk, key, blocks))).toEqual(Buffer.concat(each));
   });
 
   test('cannot be compared without the key of the VM', () => {
