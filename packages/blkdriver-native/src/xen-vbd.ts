@@ -41,6 +41,8 @@ export interface XenStatistics {
   readonly connections: number;
   /** Of them, those whose backend had died. */
   readonly takenOver: number;
+  /** How often the device's state in xenstore was asked for: not for every request. */
+  readonly looks: number;
   /** Given up because the guest broke the protocol. */
   readonly brokenRings: number;
   /** Requests that the ring holds. */

@@ -27,6 +27,9 @@ interface Dom0Report {
   readonly failures: readonly string[];
   readonly readBackAfterRestore?: boolean;
   readonly guestWaitsWithoutBackend?: boolean;
+  readonly detachedDiskHolds?: boolean;
+  readonly wrongDisk?: string;
+  readonly ownKindWaits?: boolean;
   readonly g1Digest?: string;
   readonly readOnlyRefusesWrites?: boolean;
   readonly readOnlyReads?: boolean;
@@ -139,6 +142,19 @@ onXen('a disk served to Xen guests', () => {
     });
   });
 
+  test('xenstore is asked when something has changed there, not for every request', async () => {
+    const { looks, requests } = await deviceModelReport('device-model-2.log');
+    expect(requests).toBeGreaterThan(100);
+    expect(looks).toBeLessThan(20);
+    const quiet = report.g2?.['quiet'];
+    expect(quiet?.requests).toBeGreaterThan(100);
+    expect(quiet?.looks).toBeLessThan(20);
+  });
+
+  test('a disk that is attached to a running guest can be detached again', () => {
+    expect(report.detachedDiskHolds).toBe(true);
+  });
+
   test('after all that the disk is byte by byte what the guest saw last', async () => {
     expect(await digestOf('g1-overlay')).toBe(report.g1Digest);
   });
@@ -179,6 +195,13 @@ onXen('a disk served to Xen guests', () => {
     const { left, successor } = report.g2 ?? {};
     expect(left).toMatchObject({ state: 'ended' });
     expect(successor).toMatchObject({ takenOver: 1, refused: 0, failed: 0 });
+    // A guest that waits for its disk is not given another one of the same size.
+    expect(report.wrongDisk).toBe('XEN_FAILED');
+  });
+
+  test('a device of our own kind is taken over from a program that was killed', () => {
+    expect(report.ownKindWaits).toBe(true);
+    expect(report.g2?.['afterKill']).toMatchObject({ takenOver: 1, refused: 0, failed: 0 });
   });
 
   test('a domain that is saved or destroyed ends its device, and only that', () => {
@@ -195,8 +218,8 @@ onXen('a disk served to Xen guests', () => {
   test('through grant copies, barriers and a restore the order holds, too', async () => {
     const log = await logChanges(readDirtyLog(result('g2-overlay')));
     const phases = await traceOf('g2');
-    const found = followPhases(log, phases, {});
-    expect(phases).toHaveLength(4);
+    const found = followPhases(log, phases, { killed: 'repeats' });
+    expect(phases).toHaveLength(5);
     expect(found.matched).toBeGreaterThan(500);
     const quiet = report.g2?.['quiet'];
     // Direct and indirect, one write request in the ring is one in the trace.

@@ -78,8 +78,9 @@ Napi::Value disk_serve_xen(const Napi::CallbackInfo& info) {
   auto ended = std::make_shared<EndCallback>(info.Env(), info[2]);
   return PromiseWorker<std::shared_ptr<OpenVbd>>::run(
       info.Env(),
-      [disk, options = to_vbd_options(info[1].As<Napi::Object>()), ended] {
+      [disk, options = to_vbd_options(info[1].As<Napi::Object>()), ended]() mutable {
         try {
+          options.disk = disk->with([](Disk& open) { return open.overlay().identifier(); });
           std::shared_ptr<xen::Vbd> vbd = disk->serve_xen([&](BlockDevice& device) {
             return xen::start_vbd(addon_directory(), device, options, [ended] { ended->call(); });
           });
@@ -106,6 +107,7 @@ Napi::Value vbd_report(const Napi::CallbackInfo& info) {
   result.Set("error", report.error);
   set("connections", report.connections);
   set("takenOver", report.taken_over);
+  set("looks", report.looks);
   set("brokenRings", report.broken_rings);
   set("ringRequests", report.ring_requests);
   set("persistentFrames", report.persistent_frames);

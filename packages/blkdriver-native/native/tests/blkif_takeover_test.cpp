@@ -67,6 +67,12 @@ TEST_CASE("a response whose publication was cut short is published by the succes
   xen::ResponseJournal journal(scratch / "journal");
   CHECK_FALSE(journal.unfinished({.domain = 9, .event_channel = 2, .first_gref = 3}, 0));
   CHECK_FALSE(journal.unfinished(kRing, 1));
+  xen::RingIdentity other_disk = kRing;
+  CHECK_FALSE(journal.served_another_disk(other_disk));
+  other_disk.disk[3] = std::byte{1};
+  CHECK(journal.served_another_disk(other_disk));
+  other_disk.first_gref = 99;  // another ring: nothing is known of it
+  CHECK_FALSE(journal.served_another_disk(other_disk));
   const auto found = journal.unfinished(kRing, 0);
   REQUIRE(found);
   xen::RequestExecutor executor(disk->device(), guest, {.sectors = kBlocks * 8});

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "xen/report_json.h"
 #include "xen/served_disk.h"
 #include "xen/signals.h"
 

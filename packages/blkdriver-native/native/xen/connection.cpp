@@ -16,10 +16,10 @@ std::size_t persistent_limit(const FrontendRing& ring) noexcept {
 
 }  // namespace
 
-Connection::Connection(BlockDevice& device, ResponseJournal& journal, std::uint32_t domain,
+Connection::Connection(BlockDevice& device, ResponseJournal& journal, const RingIdentity& identity,
                        const FrontendRing& ring, const Terms& terms, Start start)
-    : grants_(domain, persistent_limit(ring)),
-      event_channel_(domain, ring.event_channel),
+    : grants_(identity.domain, persistent_limit(ring)),
+      event_channel_(identity.domain, identity.event_channel),
       executor_(device, grants_, terms) {
   const auto shared = grants_.map_ring(ring.grefs);
   const std::uint32_t first = start == Start::kTakeOver ? BackRing::published(shared) : 0;
@@ -27,7 +27,6 @@ Connection::Connection(BlockDevice& device, ResponseJournal& journal, std::uint3
   ring_requests_ = back.capacity();
   server_ = std::make_unique<RingServer>(std::move(back), executor_, journal,
                                          [this] { event_channel_.notify(); });
-  const RingIdentity identity{domain, ring.event_channel, ring.grefs.front()};
   if (start == Start::kFresh) {
     journal.begin(identity);
     return;

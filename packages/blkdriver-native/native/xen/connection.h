@@ -17,7 +17,7 @@ class Connection {
   enum class Start { kFresh, kTakeOver };
 
   /// Throws Error. `journal` and `device` outlive it.
-  Connection(BlockDevice& device, ResponseJournal& journal, std::uint32_t domain,
+  Connection(BlockDevice& device, ResponseJournal& journal, const RingIdentity& identity,
              const FrontendRing& ring, const Terms& terms, Start start);
 
   RingServer::Outcome serve(const std::atomic<bool>& stop) { return server_->serve(stop); }

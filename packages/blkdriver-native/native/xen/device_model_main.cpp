@@ -11,6 +11,7 @@
 #include <map>
 #include <string_view>
 
+#include "xen/report_json.h"
 #include "xen/served_disk.h"
 #include "xen/signals.h"
 
@@ -113,7 +114,7 @@ class DeviceModel {
     if (::poll(sources.data(), sources.size(), -1) < 0 && errno != EINTR) {
       throw_os_error("wait for", "the guest", errno);
     }
-    store_.drain_watches(kWatchesARound);
+    (void)store_.drain_watches(kWatchesARound);  // every turn looks
     eventfd_t ignored = 0;
     ::eventfd_read(ended_.get(), &ignored);
     return sources[0].revents != 0 && take_signal(signals_) != 0;

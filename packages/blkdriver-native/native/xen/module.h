@@ -11,7 +11,7 @@
 namespace reprise::blk::xen {
 
 /// Raised with every change of what crosses the border below.
-inline constexpr std::uint32_t kModuleVersion = 1;
+inline constexpr std::uint32_t kModuleVersion = 2;
 
 struct Module {
   std::uint32_t version;

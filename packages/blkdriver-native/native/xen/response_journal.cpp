@@ -47,13 +47,15 @@ void ResponseJournal::begin(const RingIdentity& ring) noexcept {
   entry().ring = ring;
 }
 
+bool ResponseJournal::served_another_disk(const RingIdentity& ring) const noexcept {
+  return entry().ring.same_ring(ring) && entry().ring.disk != ring.disk;
+}
+
 std::optional<Response> ResponseJournal::unfinished(const RingIdentity& ring,
                                                     std::uint32_t index) const noexcept {
   const Entry& found = entry();
-  const bool same = found.ring.domain == ring.domain &&
-                    found.ring.event_channel == ring.event_channel &&
-                    found.ring.first_gref == ring.first_gref;
-  if (!same || std::atomic_ref(entry().seal).load() != sealed(index)) return std::nullopt;
+  if (!found.ring.same_ring(ring) || std::atomic_ref(entry().seal).load() != sealed(index))
+    return std::nullopt;
   return found.response;
 }
 

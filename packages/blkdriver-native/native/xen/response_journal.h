@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 
+#include "platform/boot_id.h"
 #include "platform/mapped_file.h"
 #include "xen/back_ring.h"
 
@@ -14,6 +15,12 @@ struct RingIdentity {
   std::uint32_t domain = 0;
   std::uint32_t event_channel = 0;
   std::uint32_t first_gref = 0;
+  Identifier disk{};  ///< what it was served
+
+  bool same_ring(const RingIdentity& other) const noexcept {
+    return domain == other.domain && event_channel == other.event_channel &&
+           first_gref == other.first_gref;
+  }
 };
 
 /// Closes the one gap in which a killed backend would lose a request: a response
@@ -31,6 +38,8 @@ class ResponseJournal {
 
   /// For a new ring: forgets what was there.
   void begin(const RingIdentity& ring) noexcept;
+  /// For a ring that is taken over: whether it was another disk that its guest lost.
+  bool served_another_disk(const RingIdentity& ring) const noexcept;
   /// For a ring that is taken over: the response with `index` where its
   /// publication had begun.
   std::optional<Response> unfinished(const RingIdentity& ring, std::uint32_t index) const noexcept;

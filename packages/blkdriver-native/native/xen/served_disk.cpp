@@ -1,6 +1,5 @@
 #include "xen/served_disk.h"
 
-#include <sstream>
 #include <thread>
 
 #include "error.h"
@@ -30,6 +29,7 @@ ServedDisk::ServedDisk(const DiskFile& file, VbdOptions options, std::chrono::mi
     : disk_(open_patiently(file, patience)) {
   options.features = file.features;
   options.read_only = options.read_only || file.read_only;
+  options.disk = disk_->overlay().identifier();
   vbd_ = std::make_unique<VbdThread>(disk_->device(), options, std::move(ended));
 }
 
@@ -46,37 +46,6 @@ void ServedDisk::close(VbdClose how) {
   vbd_->close(how);
   closed_ = true;
   disk_->close();
-}
-
-std::string_view end_name(VbdEnd end) noexcept {
-  switch (end) {
-    case VbdEnd::kNone:
-      return "none";
-    case VbdEnd::kClosed:
-      return "closed";
-    case VbdEnd::kFrontendGone:
-      return "frontend-gone";
-    case VbdEnd::kRemoved:
-      return "removed";
-    case VbdEnd::kFailed:
-      return "failed";
-  }
-  return "none";
-}
-
-std::string to_json(std::uint32_t device, const VbdReport& report) {
-  std::ostringstream out;
-  const VbdCounts& counts = report.counts;
-  out << R"({"device":")" << device_name(device) << R"(","end":")" << end_name(report.end)
-      << R"(","connections":)" << report.connections << R"(,"takenOver":)" << report.taken_over
-      << R"(,"brokenRings":)" << report.broken_rings << R"(,"ringRequests":)"
-      << report.ring_requests << R"(,"requests":)" << counts.requests << R"(,"reads":)"
-      << counts.reads << R"(,"writes":)" << counts.writes << R"(,"flushes":)" << counts.flushes
-      << R"(,"barriers":)" << counts.barriers << R"(,"discards":)" << counts.discards
-      << R"(,"indirect":)" << counts.indirect << R"(,"refused":)" << counts.refused
-      << R"(,"failed":)" << counts.failed << R"(,"bytesRead":)" << counts.bytes_read
-      << R"(,"bytesWritten":)" << counts.bytes_written << "}";
-  return out.str();
 }
 
 }  // namespace reprise::blk::xen

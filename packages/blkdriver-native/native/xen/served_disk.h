@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <memory>
-#include <string>
 
 #include "device/disk.h"
 #include "xen/disk_file.h"
@@ -28,10 +27,5 @@ class ServedDisk {
   std::unique_ptr<VbdThread> vbd_;
   bool closed_ = false;
 };
-
-/// One line of JSON: what has come over the rings.
-std::string to_json(std::uint32_t device, const VbdReport& report);
-
-std::string_view end_name(VbdEnd end) noexcept;
 
 }  // namespace reprise::blk::xen

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "device/block_device.h"
+#include "platform/boot_id.h"
 #include "xen/request_executor.h"
 
 // What the rest of the program sees of a virtual block device that is served to a
@@ -34,6 +35,8 @@ struct VbdOptions {
   /// The toolstack knows nothing of the device: make its nodes, remove them at the end.
   bool make_nodes = true;
   bool read_only = false;
+  /// Which disk it is: a guest whose backend has died is not given another one.
+  Identifier disk{};
   VbdFeatures features;
   /// For the file that a successor needs after a kill; gone with the next boot, as the ring is.
   std::filesystem::path state_directory = "/run/reprise";
@@ -56,6 +59,7 @@ struct VbdReport {
   std::string error;                ///< the last thing that went wrong, where something did
   std::uint64_t connections = 0;    ///< rings mapped since the start
   std::uint64_t taken_over = 0;     ///< of them, from a backend that had died
+  std::uint64_t looks = 0;          ///< at the device's state in xenstore: not for every request
   std::uint64_t broken_rings = 0;   ///< given up because the guest broke the protocol
   std::uint32_t ring_requests = 0;  ///< capacity of the ring
   std::uint64_t persistent_frames = 0;

@@ -47,7 +47,7 @@ VbdThread::VbdThread(BlockDevice& device, const VbdOptions& options, VbdEnded en
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw_os_error("create", "an eventfd", errno);
   nodes_.watch();
-  const Situation found = nodes_.look(false);
+  const Situation found = look();
   const bool live =
       found.frontend == XenbusState::kInitialised || found.frontend == XenbusState::kConnected;
   if (found.backend == XenbusState::kConnected && live) connect(Connection::Start::kTakeOver);
@@ -108,8 +108,10 @@ void VbdThread::begin_close() {
 }
 
 bool VbdThread::follow_handshake() {
-  store_.drain_watches(kWatchesARound);
-  Situation now = nodes_.look(connection_ != nullptr);
+  if (store_.drain_watches(kWatchesARound)) look_due_ = true;
+  if (!look_due_ && !close_by_) return true;
+  look_due_ = false;
+  const Situation now = look();
   if (close_by_) {
     const bool let_go = now.frontend == XenbusState::kClosed || !connection_;
     if (let_go || !now.frontend_there || Clock::now() >= *close_by_) {
@@ -153,6 +155,14 @@ bool VbdThread::follow_handshake() {
       return false;
   }
   return true;
+}
+
+Situation VbdThread::look() {
+  {
+    const std::lock_guard lock(mutex_);
+    ++report_.looks;
+  }
+  return nodes_.look(connection_ != nullptr);
 }
 
 bool VbdThread::follow_ring() {
@@ -201,18 +211,20 @@ void VbdThread::wait(bool busy) {
 
 void VbdThread::connect(Connection::Start start) {
   const FrontendRing ring = nodes_.read_ring();
+  const RingIdentity identity{options_.domain, ring.event_channel, ring.grefs.front(),
+                              options_.disk};
   const std::uint64_t sectors = device_.size_bytes() / kSectorBytes;
-  if (start == Connection::Start::kTakeOver && nodes_.published_sectors() != sectors) {
+  if (start == Connection::Start::kTakeOver &&
+      (nodes_.published_sectors() != sectors || journal_.served_another_disk(identity))) {
     throw Error(ErrorCode::kXenFailed,
-                "The guest uses a disk of another size, so this is not the one that it lost. "
-                "Serve the same chain again.");
+                "The guest uses another disk, so this is not the one that it lost. Serve the same "
+                "chain again.");
   }
   const Terms terms{.sectors = sectors,
                     .read_only = nodes_.read_only(),
                     .discard = nodes_.offered_discard(),
                     .max_indirect_segments = nodes_.offered_indirect_segments()};
-  auto connection =
-      std::make_unique<Connection>(device_, journal_, options_.domain, ring, terms, start);
+  auto connection = std::make_unique<Connection>(device_, journal_, identity, ring, terms, start);
   nodes_.publish_disk(sectors, terms.read_only);
   nodes_.set_state(XenbusState::kConnected);
   const std::lock_guard lock(mutex_);

@@ -31,7 +31,8 @@ class VbdThread final : public Vbd {
 
   void run() noexcept;
   void serve_until_end();
-  /// False when it is over.
+  /// False when it is over. Asks xenstore, three round trips, only where something may have changed
+  /// there: when a watch has fired, and while the device is being closed.
   bool follow_handshake();
   /// One round of the ring. True where more waits there already.
   bool follow_ring();
@@ -43,6 +44,7 @@ class VbdThread final : public Vbd {
   /// The device is gone for good: no successor will ask for what its ring was.
   void forget();
   void note(const std::string& error);
+  Situation look();
 
   BlockDevice& device_;
   const VbdOptions options_;
@@ -54,6 +56,7 @@ class VbdThread final : public Vbd {
   std::atomic<Wish> wish_{Wish::kServe};
   std::atomic<bool> stop_ring_{false};
   std::optional<Clock::time_point> close_by_;
+  bool look_due_ = true;  // a change of our own state is due a look, too: it fires our watch
 
   mutable std::mutex mutex_;  // of what report() reads and the thread changes
   std::unique_ptr<Connection> connection_;

@@ -106,11 +106,12 @@ int Xenstore::fd() const noexcept {
   return ::xs_fileno(handle_.get());
 }
 
-void Xenstore::drain_watches(unsigned most) noexcept {
+bool Xenstore::drain_watches(unsigned most) noexcept {
   for (unsigned i = 0; i < most; ++i) {
     const std::unique_ptr<char*, Free> fired(::xs_check_watch(handle_.get()));
-    if (!fired) return;
+    if (!fired) return i > 0;
   }
+  return true;
 }
 
 }  // namespace reprise::blk::xen

@@ -42,8 +42,9 @@ class Xenstore {
   /// Throws Error(kXenFailed). Fires once at the start, too.
   void watch(const std::string& path);
   int fd() const noexcept;
-  /// Takes up to `most` of the watches that have fired; which they were does not matter here.
-  void drain_watches(unsigned most) noexcept;
+  /// Takes up to `most` of the watches that have fired, and says whether any had; which they were
+  /// does not matter here.
+  bool drain_watches(unsigned most) noexcept;
 
  private:
   struct Close {
