@@ -70,7 +70,7 @@ export class ByEvidence implements PacingStrategy {
   }
 }
 
-/** Per input, on a host that is not loaded: measured, see docs/replay.md. */
+/** Per input: between what was measured on a host with little to do and on a loaded one, see docs/replay.md. */
 const PER_INPUT_MS = 40;
 
 /** About how long `log` takes to replay: its inputs, and the guest's work between its anchors. For the plan. */
