@@ -6,6 +6,8 @@ namespace reprise::blk {
 
 std::string_view code_name(ErrorCode code) noexcept {
   switch (code) {
+    case ErrorCode::kAborted:
+      return "ABORTED";
     case ErrorCode::kBaseUnreadable:
       return "BASE_UNREADABLE";
     case ErrorCode::kChainSizeMismatch:

@@ -11,6 +11,7 @@ namespace reprise::blk {
 /// Why a disk, an overlay or a server could not be set up. The names are part
 /// of the public interface (see `code_name`): they may be added to, not changed.
 enum class ErrorCode {
+  kAborted,
   kBaseUnreadable,
   kChainSizeMismatch,
   kChainTooLong,

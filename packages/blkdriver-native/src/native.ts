@@ -13,6 +13,7 @@ export type ServerHandle = Handle<'server'>;
 export type VbdHandle = Handle<'vbd'>;
 export type ViewHandle = Handle<'view'>;
 export type CursorHandle = Handle<'cursor'>;
+export type CancellationHandle = Handle<'cancellation'>;
 
 export interface NativeBatch {
   length: number;
@@ -30,15 +31,27 @@ export interface NativeCursorOptions {
 
 /** The addon's functions: see native/binding. Batches only, and nothing blocks the event loop. */
 export interface Addon {
-  createOverlay(dir: string, sizeBytes: bigint): Promise<void>;
+  newCancellation(): CancellationHandle;
+  /** What runs under it rejects with `ABORTED`, and has made nothing. */
+  cancel(cancellation: CancellationHandle): void;
+
+  createOverlay(dir: string, sizeBytes: bigint, cancellation?: CancellationHandle): Promise<void>;
   sealOverlayFrom(
     dir: string,
     sizeBytes: bigint,
     dataFile: string,
     runs: BigUint64Array,
+    cancellation?: CancellationHandle,
   ): Promise<void>;
-  mergeOverlays(dir: string, layers: readonly string[]): Promise<void>;
-  overlayBlocks(layers: readonly string[]): Promise<BigUint64Array>;
+  mergeOverlays(
+    dir: string,
+    layers: readonly string[],
+    cancellation?: CancellationHandle,
+  ): Promise<void>;
+  overlayBlocks(
+    layers: readonly string[],
+    cancellation?: CancellationHandle,
+  ): Promise<BigUint64Array>;
 
   openDisk(
     base: string,

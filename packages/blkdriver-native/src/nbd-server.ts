@@ -13,6 +13,7 @@ export interface NbdServer extends AsyncDisposable {
 
 export class NativeNbdServer implements NbdServer {
   readonly #handle: ServerHandle;
+  readonly #closed = new AbortController();
 
   constructor(
     handle: ServerHandle,
@@ -25,7 +26,17 @@ export class NativeNbdServer implements NbdServer {
     return addon().serverConnections(this.#handle);
   }
 
+  /** Closes the server when `signal` is aborted, unless it, or the disk, is closed before. */
+  closeOn(signal: AbortSignal, diskClosed: AbortSignal): void {
+    const abort = (): void => {
+      void this.close();
+    };
+    const until = AbortSignal.any([this.#closed.signal, diskClosed]);
+    signal.addEventListener('abort', abort, { once: true, signal: until });
+  }
+
   async close(): Promise<void> {
+    this.#closed.abort();
     await settle(addon().serverClose(this.#handle));
   }
 

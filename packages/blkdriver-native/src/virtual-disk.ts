@@ -1,6 +1,7 @@
 import { checkLength, checkOffset } from './arguments.js';
 import { walk } from './dirty-log.js';
 import type { DirtyBatch, DirtyLogOptions } from './dirty-log.js';
+import type { DiskChain } from './disk-chain.js';
 import { fromNative, invalidArgument, settle, throwIfAborted } from './errors.js';
 import { addon } from './native.js';
 import type { DiskHandle } from './native.js';
@@ -8,16 +9,6 @@ import { NativeNbdServer } from './nbd-server.js';
 import type { NbdServer } from './nbd-server.js';
 import { serveXen } from './xen-vbd.js';
 import type { ServeXenOptions, XenVbd } from './xen-vbd.js';
-
-/** What a disk is made of. */
-export interface DiskChain {
-  /** Raw image file, never written. */
-  base: string;
-  /** Sealed (closed) overlay directories, oldest first; at most 64. */
-  layers: readonly string[];
-  /** The writable top overlay directory. */
-  overlay: string;
-}
 
 /** Makes a disk misbehave, to try out what stands on it. Rates are from 0 to 1. */
 export interface DiskFaults {
@@ -55,6 +46,8 @@ export interface ServeOptions {
   maxConnections?: number;
   /** For measurements: no read is served on its connection's own thread. */
   poolReadsOnly?: boolean;
+  /** Closes the server when it is aborted. */
+  signal?: AbortSignal;
 }
 
 /** Counters since the disk was opened, and the log's present state. */
@@ -92,6 +85,8 @@ export interface DriverStatistics {
  */
 export class VirtualDisk implements AsyncDisposable {
   readonly #handle: DiskHandle;
+  /** Aborted when this is closed: takes listeners off signals that live longer. */
+  readonly #closed = new AbortController();
 
   private constructor(
     handle: DiskHandle,
@@ -124,19 +119,26 @@ export class VirtualDisk implements AsyncDisposable {
    * Serves the disk over NBD; listens when the promise resolves. A socket that a
    * killed server left behind is replaced.
    *
-   * @throws BlkError `SOCKET_BUSY`, `SOCKET_FAILED`, `DISK_CLOSED`
+   * @throws BlkError `SOCKET_BUSY`, `SOCKET_FAILED`, `DISK_CLOSED`, `INVALID_ARGUMENT`, `ABORTED`
    */
   async serve(o: ServeOptions): Promise<NbdServer> {
-    const { exportName = 'disk', mode = 0o600, maxConnections = 16 } = o;
+    const { signal, exportName = 'disk', mode = 0o600, maxConnections = 16, ...rest } = o;
+    throwIfAborted(signal);
     if (Buffer.byteLength(exportName) > 4096) {
       throw invalidArgument('An export name has at most 4096 bytes. Choose a shorter one.');
     }
     if (!Number.isInteger(maxConnections) || maxConnections < 1 || maxConnections > 1024) {
       throw invalidArgument('Between 1 and 1024 connections can be served.', { maxConnections });
     }
-    const options = { ...o, exportName, mode, maxConnections };
-    const server = await settle(addon().diskServe(this.#handle, options));
-    return new NativeNbdServer(server, o.socketPath);
+    const options = { ...rest, exportName, mode, maxConnections };
+    const handle = await settle(addon().diskServe(this.#handle, options));
+    const server = new NativeNbdServer(handle, o.socketPath);
+    if (signal?.aborted === true) {
+      await server.close();
+      throwIfAborted(signal);
+    }
+    if (signal !== undefined) server.closeOn(signal, this.#closed.signal);
+    return server;
   }
 
   /**
@@ -209,6 +211,7 @@ export class VirtualDisk implements AsyncDisposable {
 
   /** Closes the servers, flushes, gives the overlay free. Idempotent. */
   async close(): Promise<void> {
+    this.#closed.abort();
     await settle(addon().diskClose(this.#handle));
   }
 

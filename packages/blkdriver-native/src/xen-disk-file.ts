@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
+import type { DiskChain } from './disk-chain.js';
 import { invalidArgument } from './errors.js';
-import type { DiskChain } from './virtual-disk.js';
 
 /** What a guest is offered; everything, unless said otherwise. */
 export interface XenDiskFeatures {

@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
@@ -34,6 +35,12 @@ inline double to_double(const Napi::Value& value, double otherwise) {
 
 inline Napi::Value from_u64(Napi::Env env, std::uint64_t value) {
   return Napi::BigInt::New(env, value);
+}
+
+inline Napi::Value from_words(Napi::Env env, const std::vector<std::uint64_t>& words) {
+  auto array = Napi::BigUint64Array::New(env, words.size());
+  std::copy(words.begin(), words.end(), array.Data());
+  return array;
 }
 
 /// Counters stay exact up to 2^53.

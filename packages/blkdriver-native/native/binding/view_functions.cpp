@@ -7,7 +7,6 @@
 #include "binding/handle.h"
 #include "binding/promise_worker.h"
 #include "device/disk_view.h"
-#include "overlay/build.h"
 
 namespace reprise::blk::binding {
 namespace {
@@ -35,53 +34,6 @@ class OpenView {
   std::shared_ptr<DiskView> view_;
 };
 using ViewHandle = Handle<OpenView>;
-
-/// bigint64 [first, count, ...] from TypeScript.
-std::vector<BlockRange> to_runs(const Napi::Value& value) {
-  const auto array = value.As<Napi::BigUint64Array>();
-  std::vector<BlockRange> runs(array.ElementLength() / 2);
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    runs[i] = {array.Data()[2 * i], array.Data()[2 * i + 1]};
-  }
-  return runs;
-}
-
-Napi::Value from_words(Napi::Env env, const std::vector<std::uint64_t>& words) {
-  auto array = Napi::BigUint64Array::New(env, words.size());
-  std::copy(words.begin(), words.end(), array.Data());
-  return array;
-}
-
-Napi::Value create(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(),
-                   [dir = to_path(info[0]), size = to_u64(info[1])] { create_overlay(dir, size); });
-}
-
-Napi::Value seal_from(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(),
-                   [dir = to_path(info[0]), size = to_u64(info[1]), file = to_path(info[2]),
-                    runs = to_runs(info[3])] { seal_overlay_from(dir, size, file, runs); });
-}
-
-Napi::Value merge(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(), [dir = to_path(info[0]), layers = to_paths(info[1])] {
-    merge_overlays(dir, layers);
-  });
-}
-
-Napi::Value blocks(const Napi::CallbackInfo& info) {
-  return PromiseWorker<std::vector<std::uint64_t>>::run(
-      info.Env(),
-      [layers = to_paths(info[0])] {
-        std::vector<std::uint64_t> words;
-        for (const BlockRange& run : held_blocks(layers)) {
-          words.push_back(run.first);
-          words.push_back(run.count);
-        }
-        return words;
-      },
-      from_words);
-}
 
 Napi::Value open_view(const Napi::CallbackInfo& info) {
   return PromiseWorker<std::shared_ptr<OpenView>>::run(
@@ -171,10 +123,6 @@ void define_view_functions(Napi::Env env, Napi::Object exports) {
   const auto define = [&](const char* name, auto function) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
-  define("createOverlay", create);
-  define("sealOverlayFrom", seal_from);
-  define("mergeOverlays", merge);
-  define("overlayBlocks", blocks);
   define("openView", open_view);
   define("viewFacts", view_facts);
   define("viewClose", view_close);

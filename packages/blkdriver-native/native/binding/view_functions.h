@@ -4,7 +4,7 @@
 
 namespace reprise::blk::binding {
 
-/// The functions on closed overlays and on suspended chains.
+/// The functions on suspended chains.
 void define_view_functions(Napi::Env env, Napi::Object exports);
 
 }  // namespace reprise::blk::binding

@@ -33,6 +33,11 @@ CopyOnWrite::Source CopyOnWrite::source_of(std::uint64_t block,
   return source_below(block, run.length);
 }
 
+/// Because of the overlay, not of a layer below.
+bool CopyOnWrite::reads_as_zeros_here(std::uint64_t block) const noexcept {
+  return top_ != nullptr && top_->presence().get(block) == BlockState::kZero;
+}
+
 template <typename Lookup>
 std::error_code CopyOnWrite::read_runs(std::uint64_t offset, std::span<std::byte> out, Wait wait,
                                        Lookup&& lookup) {
@@ -207,10 +212,20 @@ std::error_code CopyOnWrite::status_allocation(std::uint64_t offset, std::uint64
   while (offset < end) {
     const BlockRange range = blocks_touched(offset, end - offset);
     const Source source = source_of(range.first, range.count);
-    FileExtent extent{std::min(end, (range.first + source.blocks) * kBlockSize) - offset, false};
-    if (source.fd >= 0) extent = extent_at(source.fd, offset, extent.length);
-    if (!visit(extent.length, extent.data ? 0 : kStatusHole | kStatusZero)) return {};
-    offset += extent.length;
+    std::uint64_t length_here = std::min(end, (range.first + source.blocks) * kBlockSize) - offset;
+    std::uint32_t flags = kStatusHole | kStatusZero;
+    if (source.fd >= 0) {
+      const FileExtent extent = extent_at(source.fd, offset, length_here);
+      length_here = extent.length;
+      if (extent.data) flags = 0;
+    } else if (reads_as_zeros_here(range.first)) {
+      // Zeroed with or without its space kept: only the file system knows.
+      const SpaceExtent extent = space_at(top_->data_fd(), offset, length_here);
+      length_here = extent.length;
+      if (extent.reserved) flags = kStatusZero;
+    }
+    if (!visit(length_here, flags)) return {};
+    offset += length_here;
   }
   return {};
 }

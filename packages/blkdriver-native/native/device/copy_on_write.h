@@ -47,6 +47,7 @@ class CopyOnWrite final : public BlockDevice {
 
  private:
   Source source_below(std::uint64_t block, std::uint64_t limit) const noexcept;
+  bool reads_as_zeros_here(std::uint64_t block) const noexcept;
   template <typename Lookup>
   std::error_code read_runs(std::uint64_t offset, std::span<std::byte> out, Wait wait,
                             Lookup&& lookup);

@@ -76,7 +76,11 @@ std::size_t Handshake::option(std::span<const std::byte> in, std::vector<std::by
   }
   if (length > kMostOptionBytes) {
     // EXPORT_NAME cannot be answered by an error, only by hanging up.
-    state_ = number == kOptExportName ? State::kClosed : State::kSkipping;
+    if (number == kOptExportName) {
+      state_ = State::kClosed;
+      return kOptionHeaderBytes;
+    }
+    state_ = State::kSkipping;
     skip_bytes_ = length;
     refuse(out, number, kRepErrTooBig, "option too long");
     ++options_;
@@ -116,7 +120,7 @@ void Handshake::answer(std::uint32_t option, std::span<const std::byte> payload,
 
 void Handshake::export_name(std::span<const std::byte> payload, std::vector<std::byte>& out) {
   const std::string_view name(reinterpret_cast<const char*>(payload.data()), payload.size());
-  if (!is_export(name)) {
+  if (name.size() > kMostNameBytes || !is_export(name)) {
     state_ = State::kClosed;
     return;
   }

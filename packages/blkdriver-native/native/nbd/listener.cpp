@@ -1,15 +1,20 @@
 #include "nbd/listener.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "error.h"
+#include "platform/file.h"
 
 namespace reprise::blk::nbd {
 namespace {
@@ -38,6 +43,37 @@ UniqueFd new_socket(const std::filesystem::path& path) {
   return fd;
 }
 
+/// Keeps other servers from putting a socket into the directory between a look and what is
+/// done about it. Nothing stays behind: it is the directory itself that is locked.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(const std::filesystem::path& socket)
+      : fd_(open_file(directory_of(socket), O_RDONLY | O_DIRECTORY)) {
+    const auto deadline = std::chrono::steady_clock::now() + kDeadline;
+    while (::flock(fd_.get(), LOCK_EX | LOCK_NB) < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EWOULDBLOCK) throw_os_error("lock", directory_of(socket), errno);
+      if (std::chrono::steady_clock::now() > deadline) {
+        throw Error(ErrorCode::kSocketBusy,
+                    "Another program keeps " + directory_of(socket).string() +
+                        " locked. Try again, or choose another directory.",
+                    socket);
+      }
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kDeadline{5'000};
+  static constexpr std::chrono::milliseconds kPause{2};
+
+  static std::filesystem::path directory_of(const std::filesystem::path& socket) {
+    return socket.has_parent_path() ? socket.parent_path() : ".";
+  }
+
+  UniqueFd fd_;
+};
+
 /// Nothing may be there but a socket that nobody answers on.
 void check_free(const std::filesystem::path& path) {
   struct stat status {};
@@ -59,6 +95,7 @@ void check_free(const std::filesystem::path& path) {
 
 UnixListener::UnixListener(std::filesystem::path path, mode_t mode) : path_(std::move(path)) {
   (void)address_of(path_);
+  const DirectoryLock lock(path_);
   check_free(path_);
   auto staged = path_;
   staged += ".";
@@ -81,9 +118,15 @@ UnixListener::UnixListener(std::filesystem::path path, mode_t mode) : path_(std:
 }
 
 UnixListener::~UnixListener() {
-  struct stat status {};
-  if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
-    ::unlink(path_.c_str());
+  try {
+    const DirectoryLock lock(path_);
+    struct stat status {};
+    if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
+        status.st_ino == inode_) {
+      ::unlink(path_.c_str());
+    }
+  } catch (const Error&) {
+    // The directory is gone, or taken: a socket that stays is replaced by the next server.
   }
 }
 

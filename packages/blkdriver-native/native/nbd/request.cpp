@@ -53,7 +53,10 @@ WireError check_request(const Request& request, std::uint64_t disk_bytes,
   }
   if (request.length == 0) return kWireInvalid;
   const bool carries_data = request.command == Command::kRead || request.command == Command::kWrite;
-  if (carries_data && request.length > kMostPayloadBytes) return kWireOverflow;
+  if (carries_data && request.length > kMostPayloadBytes) {
+    // The protocol keeps "overflow" for a READ that may not be fragmented.
+    return request.has(kCmdFlagDf) ? kWireOverflow : kWireInvalid;
+  }
   if (request.offset > disk_bytes || request.length > disk_bytes - request.offset) {
     const bool writes =
         request.command == Command::kWrite || request.command == Command::kWriteZeroes;

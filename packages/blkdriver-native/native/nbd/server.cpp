@@ -41,19 +41,15 @@ Server::~Server() {
 }
 
 void Server::close() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return;
-    stopping_ = true;
-  }
+  const std::lock_guard lock(closing_);  // a second caller waits for the first
+  if (!acceptor_.joinable()) return;
   ::eventfd_write(stop_.get(), 1);
   acceptor_.join();
   listener_.reset();
-  // Nobody adds connections any more, so the list needs no lock while it is joined.
   for (Connection& connection : connections_) ::shutdown(connection.socket.get(), SHUT_RDWR);
   for (Connection& connection : connections_) connection.thread.join();
-  const std::lock_guard lock(mutex_);
   connections_.clear();
+  pool_.close();
 }
 
 ServerCounts Server::counts() const noexcept {
@@ -77,8 +73,7 @@ void Server::accept_loop() {
 }
 
 void Server::admit(UniqueFd socket) {
-  const std::lock_guard lock(mutex_);
-  reap_locked();
+  reap();
   if (connections_.size() >= options_.max_connections) {
     refused_.fetch_add(1, std::memory_order_relaxed);
     return;
@@ -103,7 +98,7 @@ void Server::admit(UniqueFd socket) {
   }
 }
 
-void Server::reap_locked() {
+void Server::reap() {
   for (auto connection = connections_.begin(); connection != connections_.end();) {
     if (!connection->done.load(std::memory_order_acquire)) {
       ++connection;

@@ -21,7 +21,8 @@ struct ServerOptions {
   std::string export_name = "disk";
   mode_t mode = 0600;
   unsigned max_connections = 16;
-  unsigned workers = 4;
+  /// Of the pool. A connection has one fewer at most, so that others find one.
+  unsigned workers = 5;
   std::chrono::milliseconds handshake_deadline{10'000};
   Session::Tuning tuning;
 };
@@ -42,7 +43,8 @@ class Server {
   Server& operator=(const Server&) = delete;
   ~Server();
 
-  /// Hangs up on every client and joins every thread. Idempotent.
+  /// Hangs up on every client and ends every thread; whoever calls it, it is done when
+  /// this returns. Idempotent.
   void close();
 
   ServerCounts counts() const noexcept;
@@ -57,7 +59,7 @@ class Server {
 
   void accept_loop();
   void admit(UniqueFd socket);
-  void reap_locked();
+  void reap();
   void serve(int socket);
   bool shake_hands(int socket, Handshake& handshake, InputBuffer& input, OutputBuffer& output);
 
@@ -68,9 +70,8 @@ class Server {
   UniqueFd stop_;  // eventfd
   WorkerPool pool_;
   BusyPollSlot busy_poll_slot_;
-  mutable std::mutex mutex_;  // of connections_ and stopping_
-  std::list<Connection> connections_;
-  bool stopping_ = false;
+  std::list<Connection> connections_;  // of the acceptor, and of close() when that has ended
+  std::mutex closing_;
   std::atomic<std::uint64_t> open_{0}, accepted_{0}, refused_{0};
   std::thread acceptor_;
 };

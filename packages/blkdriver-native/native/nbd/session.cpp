@@ -1,7 +1,6 @@
 #include "nbd/session.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -9,22 +8,12 @@
 #include "error.h"
 
 namespace reprise::blk::nbd {
-
-/// A READ that is answered chunk by chunk, in whatever order the chunks are ready.
-struct PiecewiseRead {
-  std::uint32_t pieces_left = 1;  ///< one stands for the loop that still makes pieces
-};
-
 namespace {
 
 /// Long requests go through in pieces that stay in the processor's cache.
 constexpr std::uint32_t kPieceBytes = 256 << 10;
 /// Written ones in shorter pieces: docs/adr/0011-waiting-for-requests.md has what that gave.
 constexpr std::uint32_t kWritePieceBytes = 64 << 10;
-constexpr std::size_t kMostJobs = 128;
-constexpr std::size_t kMostJobBytes = kMostPayloadBytes;
-/// Enough to describe 32 MiB block by block, small enough for one reply.
-constexpr std::size_t kMostExtents = 8192;
 
 constexpr auto kTryAgain = std::errc::resource_unavailable_try_again;
 
@@ -35,47 +24,42 @@ Session::Session(int socket, BlockDevice& device, WorkerPool& pool, BusyPollSlot
                  Tuning tuning)
     : socket_(socket),
       device_(device),
-      pool_(pool),
       agreement_(agreement),
       input_(input),
       reply_(output, agreement.structured_replies),
       busy_poll_(busy_poll_slot),
       tuning_(tuning),
-      wakeup_(::eventfd(0, EFD_CLOEXEC)) {
-  if (!wakeup_) throw_os_error("create", "an eventfd", errno);
-}
-
-Session::~Session() {
-  while (jobs_ > 0) {
-    await_finished();
-    const std::lock_guard lock(finished_mutex_);
-    jobs_ -= finished_.size();
-    finished_.clear();
-  }
-}
+      jobs_(pool, device, agreement) {}
 
 void Session::run() {
+  // Who says that it goes has everything done that it asked for; who is gone wants nothing.
+  if (!serve_requests()) jobs_.abandon();
+  reply_.out().flush();
+}
+
+bool Session::serve_requests() {
   while (!reply_.out().broken()) {
-    take_finished();
+    answer_finished();
     if (input_.available().size() < Request::kBytes) {
-      if (!await_input()) return;
+      if (!await_input()) return false;
       continue;
     }
     const auto request = parse_request(input_.available().first<Request::kBytes>());
-    if (!request || is_unbearable(*request)) return;
+    if (!request || is_unbearable(*request)) return false;
     input_.consume(Request::kBytes);
-    if (request->command == Command::kDisconnect || !serve(*request)) break;
+    if (request->command == Command::kDisconnect) return true;
+    if (!serve(*request)) return false;
   }
-  // A client disconnects when it has all its answers, so nothing in the pool is owed to it.
-  reply_.out().flush();
+  return false;
 }
 
-/// Sends what is pending and sleeps until there is something to do. False at the end.
+/// Sends what is pending and sleeps until there are more bytes or a job has finished.
+/// False at the end.
 bool Session::await_input() {
   reply_.out().flush();
   if (reply_.out().broken()) return false;
-  if (jobs_ == 0) return busy_poll_.fill(input_);
-  std::array<pollfd, 2> sources{{{socket_, POLLIN, 0}, {wakeup_.get(), POLLIN, 0}}};
+  if (jobs_.none()) return busy_poll_.fill(input_);
+  std::array<pollfd, 2> sources{{{socket_, POLLIN, 0}, {jobs_.fd(), POLLIN, 0}}};
   if (::poll(sources.data(), sources.size(), -1) < 0) return errno == EINTR;
   if (sources[1].revents != 0) return true;
   return input_.fill();
@@ -92,7 +76,7 @@ bool Session::serve(const Request& request) {
     serve_read(request);
     return true;
   }
-  offload(std::make_unique<Job>(Job{request, request.offset, request.length, {}, {}, {}, {}}), 0);
+  offload({request, request.offset, request.length});
   return true;
 }
 
@@ -117,17 +101,17 @@ bool Session::serve_write(const Request& request, WireError refusal) {
     reply_.finish(request.cookie, refusal != kWireOk ? refusal : wire_error(error));
     return true;
   }
-  offload(std::make_unique<Job>(Job{request, request.offset, request.length, {}, {}, {}, {}}), 0);
+  offload({request, request.offset, request.length});
   return true;
 }
 
 bool Session::await_payload(std::size_t bytes) {
   if (input_.available().size() >= bytes) return true;
-  // The client may wait for earlier answers before it sends the rest.
-  reply_.out().flush();
   input_.make_room(bytes);
   while (input_.available().size() < bytes) {
-    if (!busy_poll_.fill(input_)) return false;
+    // The client may wait for earlier answers before it sends the rest.
+    answer_finished();
+    if (!await_input()) return false;
   }
   return true;
 }
@@ -137,8 +121,7 @@ void Session::serve_read(const Request& request) {
   std::error_code error;
   if (read_inline(request, request.offset, request.length, true, error)) return;
   if (error) return reply_.finish(request.cookie, wire_error(error));
-  offload(std::make_unique<Job>(Job{request, request.offset, request.length, {}, {}, {}, {}}),
-          request.length);
+  offload({request, request.offset, request.length}, request.length);
 }
 
 /// Reads behind the pending replies, where the kernel has the data at hand.
@@ -162,9 +145,7 @@ bool Session::read_inline(const Request& request, std::uint64_t offset, std::uin
 void Session::serve_read_in_pieces(const Request& request) {
   if (!reply_.structured() || request.has(kCmdFlagDf)) {
     // The client wants one piece, whose error must be known before it begins.
-    return offload(
-        std::make_unique<Job>(Job{request, request.offset, request.length, {}, {}, {}, {}}),
-        request.length);
+    return offload({request, request.offset, request.length}, request.length);
   }
   auto whole = std::make_shared<PiecewiseRead>();
   std::uint64_t offset = request.offset;
@@ -179,109 +160,29 @@ void Session::serve_read_in_pieces(const Request& request) {
       reply_.error_chunk(request.cookie, wire_error(error), 0);
     } else {
       ++whole->pieces_left;
-      offload(std::make_unique<Job>(Job{request, offset, n, {}, {}, {}, whole}), n);
+      offload({request, offset, n, whole}, n);
     }
     offset += n;
   }
   if (--whole->pieces_left == 0) reply_.finish(request.cookie, kWireOk);
 }
 
-void Session::offload(JobPtr job, std::size_t data_bytes) {
-  while (jobs_ > 0 && (jobs_ >= kMostJobs || job_bytes_ + data_bytes > kMostJobBytes)) {
+void Session::offload(DiskJob job, std::size_t data_bytes) {
+  while (!jobs_.has_room(data_bytes)) {
     reply_.out().flush();
-    await_finished();
-    take_finished();
+    jobs_.await_finished();
+    answer_finished();
   }
-  ++jobs_;
-  job_bytes_ += data_bytes;
-  job->data.resize(data_bytes);
-  pool_.submit([this, raw = job.release()] {
-    JobPtr owned(raw);
-    perform(*owned);
-    {
-      const std::lock_guard lock(finished_mutex_);
-      finished_.push_back(std::move(owned));
-      // Under the lock: after it the session may already be gone.
-      ::eventfd_write(wakeup_.get(), 1);
-    }
-  });
+  if (jobs_.submit(job, data_bytes)) return;
+  job.error = std::make_error_code(std::errc::not_enough_memory);
+  answer(job);
 }
 
-/// On a pool thread.
-void Session::perform(Job& job) {
-  const Request& request = job.request;
-  switch (request.command) {
-    case Command::kRead:
-      job.error = device_.read(job.offset, job.data, Wait::kAllowed);
-      return;
-    case Command::kTrim:
-      job.error = device_.trim(job.offset, job.length);
-      break;
-    case Command::kWriteZeroes:
-      job.error = device_.zero(job.offset, job.length,
-                               {.keep_allocated = request.has(kCmdFlagNoHole),
-                                .only_if_fast = request.has(kCmdFlagFastZero)});
-      break;
-    case Command::kCache:
-      job.error = device_.cache(job.offset, job.length);
-      return;
-    case Command::kBlockStatus:
-      return collect_status(job);
-    case Command::kFlush:
-      job.error = device_.flush();
-      return;
-    case Command::kWrite:  // its data is written already
-    case Command::kDisconnect:
-      break;
-  }
-  if (!job.error && request.has(kCmdFlagFua)) job.error = device_.flush();
+void Session::answer_finished() {
+  while (const auto finished = jobs_.take_finished()) answer(finished->job);
 }
 
-void Session::collect_status(Job& job) {
-  const std::size_t most = job.request.has(kCmdFlagReqOne) ? 1 : kMostExtents;
-  for (const MetaContext& context : agreement_.contexts) {
-    auto& extents = job.status.emplace_back();
-    job.error = device_.status(context.kind, job.offset, job.length,
-                               [&](std::uint64_t length, std::uint32_t flags) {
-                                 const auto n = static_cast<std::uint32_t>(length);
-                                 if (!extents.empty() && extents.back().flags == flags) {
-                                   extents.back().length += n;
-                                   return true;
-                                 }
-                                 if (extents.size() == most) return false;
-                                 extents.push_back({n, flags});
-                                 return true;
-                               });
-    if (job.error) return;
-  }
-}
-
-void Session::await_finished() {
-  std::uint64_t count;
-  while (::eventfd_read(wakeup_.get(), &count) < 0 && errno == EINTR) {
-  }
-}
-
-std::size_t Session::take_finished() {
-  if (jobs_ == 0) return 0;
-  std::vector<JobPtr> finished;
-  {
-    const std::lock_guard lock(finished_mutex_);
-    finished.swap(finished_);
-    if (!finished.empty()) {
-      pollfd ready{wakeup_.get(), POLLIN, 0};
-      if (::poll(&ready, 1, 0) == 1) await_finished();
-    }
-  }
-  for (const JobPtr& job : finished) {
-    answer(*job);
-    job_bytes_ -= job->data.size();
-    --jobs_;
-  }
-  return finished.size();
-}
-
-void Session::answer(Job& job) {
+void Session::answer(DiskJob& job) {
   const std::uint64_t cookie = job.request.cookie;
   if (job.whole) {
     if (job.error) {

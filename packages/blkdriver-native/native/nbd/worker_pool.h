@@ -1,60 +1,75 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
-#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "nbd/fifo.h"
+
 namespace reprise::blk::nbd {
 
-/// A few threads for what would make a connection's own thread sleep: cold
-/// reads, flushes, discards. Who submits bounds how much waits here.
+/// A few threads for what would make a connection's own thread sleep: cold reads,
+/// flushes, discards. Each connection has a line of its own, the lines take turns, and
+/// no line has every thread: what one client asks for never waits for all that another did.
 class WorkerPool {
  public:
-  using Job = std::function<void()>;
+  /// Something to do, in one turn or in several.
+  class Job {
+   public:
+    virtual ~Job() = default;
+    /// On a thread of the pool. True: done, and the pool does not touch the job any more.
+    /// False: it wants another turn, behind what its line has waiting.
+    virtual bool turn() noexcept = 0;
+    Job* next = nullptr;
+  };
 
-  explicit WorkerPool(unsigned threads) {
-    for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-  }
+  /// One client's jobs, first come, first served. Whoever submits bounds how many wait.
+  class Line {
+   public:
+    explicit Line(WorkerPool& pool) noexcept : pool_(pool) {}
+    Line(const Line&) = delete;
+    Line& operator=(const Line&) = delete;
+    ~Line() { finish(); }
+
+    /// Waits until everything that was submitted is done.
+    void finish() noexcept { pool_.finish(*this); }
+    void submit(Job& job) noexcept { pool_.submit(*this, job); }
+
+    Line* next = nullptr;
+
+   private:
+    friend class WorkerPool;
+
+    WorkerPool& pool_;
+    // Of the pool's mutex:
+    Fifo<Job> waiting_;
+    unsigned working_ = 0;  // threads that work for it
+    bool has_turn_ = false;
+    bool ending_ = false;
+  };
+
+  /// Throws std::system_error where there are no threads to be had.
+  explicit WorkerPool(unsigned threads);
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
-  /// Runs what was submitted, then ends.
-  ~WorkerPool() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    ready_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
+  ~WorkerPool() { close(); }
 
-  void submit(Job job) {
-    {
-      const std::lock_guard lock(mutex_);
-      jobs_.push_back(std::move(job));
-    }
-    ready_.notify_one();
-  }
+  /// Ends the threads. Every line must be gone. Idempotent.
+  void close() noexcept;
 
  private:
-  void run() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      ready_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      Job job = std::move(jobs_.front());
-      jobs_.pop_front();
-      lock.unlock();
-      job();
-      lock.lock();
-    }
-  }
+  void submit(Line& line, Job& job) noexcept;
+  void finish(Line& line) noexcept;
+  void give_turn_locked(Line& line) noexcept;
+  void run() noexcept;
 
+  /// One thread fewer than there are, so that another client finds one.
+  const unsigned most_for_a_line_;
   std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<Job> jobs_;
+  std::condition_variable line_ended_;
+  Fifo<Line> turns_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

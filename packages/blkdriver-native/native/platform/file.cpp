@@ -2,12 +2,16 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -167,6 +171,24 @@ FileExtent extent_at(int fd, std::uint64_t offset, std::uint64_t limit) noexcept
   const off_t hole = ::lseek(fd, at, SEEK_HOLE);
   if (hole <= at) return {limit, true};
   return {std::min(limit, static_cast<std::uint64_t>(hole - at)), true};
+}
+
+SpaceExtent space_at(int fd, std::uint64_t offset, std::uint64_t limit) noexcept {
+  // The kernel's struct ends in an array of extents; one is asked for.
+  alignas(fiemap) std::array<std::byte, sizeof(fiemap) + sizeof(fiemap_extent)> bytes{};
+  fiemap query{};
+  query.fm_start = offset;
+  query.fm_length = limit;
+  query.fm_extent_count = 1;
+  std::memcpy(bytes.data(), &query, sizeof query);
+  if (::ioctl(fd, FS_IOC_FIEMAP, bytes.data()) < 0) return {limit, true};
+  std::memcpy(&query, bytes.data(), sizeof query);
+  if (query.fm_mapped_extents == 0) return {limit, false};
+  fiemap_extent extent;
+  std::memcpy(&extent, bytes.data() + sizeof query, sizeof extent);
+  if (extent.fe_logical > offset)
+    return {std::min<std::uint64_t>(limit, extent.fe_logical - offset), false};
+  return {std::min<std::uint64_t>(limit, extent.fe_logical + extent.fe_length - offset), true};
 }
 
 }  // namespace reprise::blk

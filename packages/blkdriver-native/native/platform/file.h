@@ -58,4 +58,14 @@ struct FileExtent {
 /// system cannot tell, everything is data; beyond the end everything is a hole.
 FileExtent extent_at(int fd, std::uint64_t offset, std::uint64_t limit) noexcept;
 
+/// A stretch that has space of its own on the disk, whether or not it was written, or none.
+struct SpaceExtent {
+  std::uint64_t length = 0;
+  bool reserved = true;
+};
+
+/// As `extent_at`, of space: what is reserved and not written is a hole there. Where the
+/// file system cannot tell, everything is reserved.
+SpaceExtent space_at(int fd, std::uint64_t offset, std::uint64_t limit) noexcept;
+
 }  // namespace reprise::blk

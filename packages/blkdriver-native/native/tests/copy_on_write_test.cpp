@@ -98,3 +98,29 @@ TEST_CASE("injected faults reach the client and leave the disk as it was") {
   CHECK(disk->counts().errors == 1);
   disk->close();
 }
+
+TEST_CASE("zeroes that keep their space are no hole, zeroes that give it back are one") {
+  const ScratchDirectory scratch;
+  Random random(9);
+  constexpr std::size_t kSize = 64 * kBlockSize;
+  const TestBase base = make_base(scratch, random, kSize);
+  create_overlay(scratch / "overlay", kSize);
+  const auto disk = Disk::open(base.path, {}, scratch / "overlay", {});
+  REQUIRE_FALSE(disk->device().zero(8 * kBlockSize, 8 * kBlockSize, {.keep_allocated = true}));
+  REQUIRE_FALSE(disk->device().zero(32 * kBlockSize, 8 * kBlockSize, {}));
+  std::vector<std::uint32_t> flags;
+  REQUIRE_FALSE(disk->device().status(StatusKind::kAllocation, 0, kSize,
+                                      [&](std::uint64_t length, std::uint32_t state) {
+                                        flags.insert(flags.end(), length / kBlockSize, state);
+                                        return true;
+                                      }));
+  REQUIRE(flags.size() == 64);
+  CHECK(flags[7] == 0);
+  CHECK(flags[8] == kStatusZero);
+  CHECK(flags[15] == kStatusZero);
+  CHECK(flags[16] == 0);
+  // Where the file system cannot tell, "allocated" is what the protocol has for "unknown".
+  const bool tells = !space_at(disk->overlay().data_fd(), 0, kBlockSize).reserved;
+  CHECK(flags[32] == (tells ? kStatusHole | kStatusZero : kStatusZero));
+  disk->close();
+}

@@ -116,3 +116,18 @@ TEST_CASE("a client that never stops asking is hung up on") {
   }
   CHECK(client.handshake.state() == Handshake::State::kClosed);
 }
+
+TEST_CASE("an export name that is unknown or too long ends the handshake without a word") {
+  for (const std::size_t bytes : {std::size_t{5}, std::size_t{5000}, std::size_t{100'000}}) {
+    Client client;
+    Bytes in;
+    WireWriter(in)
+        .put(kMagicOption)
+        .put(std::uint32_t{kOptExportName})
+        .put(static_cast<std::uint32_t>(bytes));
+    if (bytes < 10'000) in.resize(in.size() + bytes);
+    client.feed(in);
+    CHECK(client.handshake.state() == Handshake::State::kClosed);
+    CHECK(client.out.empty());
+  }
+}

@@ -38,5 +38,7 @@ TEST_CASE("a payload beyond the limit ends the connection, a read beyond it is a
   const std::uint32_t too_long = kMostPayloadBytes + 1;
   CHECK(is_unbearable({.command = Command::kWrite, .length = too_long}));
   CHECK_FALSE(is_unbearable({.command = Command::kTrim, .length = too_long}));
-  CHECK(check({.command = Command::kRead, .length = too_long}) == kWireOverflow);
+  CHECK(check({.command = Command::kRead, .length = too_long}) == kWireInvalid);
+  CHECK(check({.command = Command::kRead, .flags = kCmdFlagDf, .length = too_long}) ==
+        kWireOverflow);
 }

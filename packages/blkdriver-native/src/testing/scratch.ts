@@ -3,8 +3,8 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import type { DiskChain } from '../disk-chain.js';
 import { createOverlay } from '../overlay.js';
-import type { DiskChain } from '../virtual-disk.js';
 
 /** A directory of a test's own, removed with everything in it. */
 export class Scratch implements AsyncDisposable {

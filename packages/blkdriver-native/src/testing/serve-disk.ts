@@ -1,8 +1,9 @@
 // A process that only serves a disk, for tests and measurements that kill it:
 //   node dist/testing/serve-disk.js '{"chain":{…},"open":{…},"serve":{…}}'
 // Prints "ready" when it listens; closes properly on SIGTERM.
+import type { DiskChain } from '../disk-chain.js';
 import { VirtualDisk } from '../virtual-disk.js';
-import type { DiskChain, OpenDiskOptions, ServeOptions } from '../virtual-disk.js';
+import type { OpenDiskOptions, ServeOptions } from '../virtual-disk.js';
 
 export interface ServeDiskArguments {
   chain: DiskChain;
