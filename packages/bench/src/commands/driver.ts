@@ -7,6 +7,7 @@ import { run } from './run.js';
 
 interface DriverArguments {
   readonly rounds: number;
+  readonly pairs: number;
   readonly runtime: number;
   readonly size: number;
   readonly patience: number;
@@ -19,7 +20,8 @@ export function driverCommand(): Command {
     .description(
       "Compares our block driver with qemu-nbd and nbdkit: fio's nbd engine, six workloads, interleaved rounds.",
     )
-    .option('--rounds <count>', 'measure everything this often', parseCount, 12)
+    .option('--rounds <count>', 'compare with the others this often', parseCount, 9)
+    .option('--pairs <count>', 'measure tracking on and off this often', parseCount, 48)
     .option('--runtime <ms>', 'of one measurement', parseMilliseconds, 600)
     .option('--size <MiB>', 'of the disk', parseMebibytes, 256)
     .option('--patience <s>', 'repeat disturbed measurements until then', parseSeconds, 300)
@@ -27,11 +29,11 @@ export function driverCommand(): Command {
       new Option('--row <name...>', 'only these workloads').choices(workloads.map((w) => w.name)),
     )
     .option('--json <file>', 'also write everything that was measured')
-    .action(async ({ rounds, runtime, size, patience, row, json }: DriverArguments) => {
+    .action(async ({ rounds, pairs, runtime, size, patience, row, json }: DriverArguments) => {
       await run(json, async (signal, onProgress) => {
         const result = await runDriverBenchmark({
           workloads: workloads.filter((workload) => row?.includes(workload.name) ?? true),
-          ...{ rounds, runtimeMs: runtime, sizeMiB: size, signal, onProgress },
+          ...{ rounds, pairs, runtimeMs: runtime, sizeMiB: size, signal, onProgress },
           repeatUntilMs: patience * 1000,
         });
         process.stdout.write(`${driverTable(result)}\n`);

@@ -13,12 +13,13 @@ const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 20_000;
 const KEPT_COMPLAINTS = 500;
 
-export const contenderNames = ['ours', 'untracked', 'qemuNbd', 'nbdkit'] as const;
-export type ContenderName = (typeof contenderNames)[number];
+export type ContenderName = 'ours' | 'qemuNbd' | 'nbdkit';
+/** One of them, or ours without tracking. */
+export type ServerName = ContenderName | 'untracked';
 
 /** A running NBD server over its own copy of the image. */
 export interface Contender extends AsyncDisposable {
-  readonly name: ContenderName;
+  readonly name: ServerName;
   /** How it was started, for the report. */
   readonly command: string;
   readonly uri: string;
@@ -32,6 +33,8 @@ export interface OurOptions {
   readonly sockets: string;
   readonly sizeBytes: number;
   readonly tracking: boolean;
+  /** The processor that the server, with every thread, is kept on. */
+  readonly cpu?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,7 +52,7 @@ export async function startOurs(base: string, o: OurOptions): Promise<Contender>
   await createOverlay(overlay, { sizeBytes: BigInt(o.sizeBytes) });
   const socketPath = join(o.sockets, `${name}.sock`);
   const chain = { base, layers: [], overlay };
-  return serveOurs(name, { chain, socketPath, tracking: o.tracking }, o.signal);
+  return serveOurs(name, { chain, socketPath, tracking: o.tracking }, o.signal, o.cpu);
 }
 
 /** Any disk of ours, in a process of its own as a supervisor runs it. */
@@ -57,11 +60,14 @@ export function serveOurs(
   name: 'ours' | 'untracked',
   serve: ServeArguments,
   signal?: AbortSignal,
+  cpu?: number,
 ): Promise<Contender> {
   const { socketPath } = serve;
   const script = fileURLToPath(new URL('serve-process.js', import.meta.url));
-  const args = [script, JSON.stringify(serve)];
-  return start(name, { program: process.execPath, args, socketPath, exportName: 'disk' }, signal);
+  const command = [process.execPath, script, JSON.stringify(serve)];
+  if (cpu !== undefined) command.unshift('taskset', '--cpu-list', String(cpu));
+  const [program = process.execPath, ...args] = command;
+  return start(name, { program, args, socketPath, exportName: 'disk' }, signal);
 }
 
 /** Buffered, as the others are: nothing is synced that the client does not ask for. */
@@ -77,7 +83,7 @@ export function startNbdkit(sockets: string, image: string, signal?: AbortSignal
   return start('nbdkit', { program: 'nbdkit', args, socketPath, exportName: '' }, signal);
 }
 
-async function start(name: ContenderName, o: Program, signal?: AbortSignal): Promise<Contender> {
+async function start(name: ServerName, o: Program, signal?: AbortSignal): Promise<Contender> {
   const child = spawn(o.program, o.args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let complaints = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

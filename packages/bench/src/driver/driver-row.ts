@@ -1,5 +1,7 @@
 import type { ContenderName } from './contender.js';
-import { estimateMedian, type Estimate } from './estimate.js';
+import { estimateMedian, estimateShift, type Estimate } from './estimate.js';
+import type { TrackingPair } from './tracking-pairs.js';
+import { verdict, type Verdict } from './verdict.js';
 import type { Workload } from './workload.js';
 
 /** Figures of one workload, one a round and contender. */
@@ -12,45 +14,58 @@ export interface DriverRow {
   readonly ours: number;
   readonly qemuNbd: number;
   readonly nbdkit: number;
-  readonly untracked: number;
   /** The one of the others with the greater median. */
   readonly best: 'qemuNbd' | 'nbdkit';
   /** Median of ours / best, round by round, with its 95 % interval. */
   readonly ratioToBest: number;
   readonly ratioLow: number;
   readonly ratioHigh: number;
-  /** Median of 1 - ours / untracked, round by round, with its 95 % interval. A fraction. */
+  /** By how much tracking slows this down, from pairs of their own (see `estimateShift`), with its 95 % interval. A fraction. */
   readonly trackingCost: number;
   readonly trackingLow: number;
   readonly trackingHigh: number;
   /** Median absolute deviation of each contender's figures over their median: how quiet it was. */
   readonly spread: Readonly<Record<ContenderName, number>>;
+  readonly verdict: Verdict;
   readonly samples: Samples;
+  readonly pairs: readonly TrackingPair[];
 }
 
-export function driverRow(workload: Workload, samples: Samples): DriverRow {
+export function driverRow(
+  workload: Workload,
+  samples: Samples,
+  pairs: readonly TrackingPair[],
+): DriverRow {
   const median = (name: ContenderName): number => estimateMedian(samples[name]).median;
   const best = median('qemuNbd') >= median('nbdkit') ? 'qemuNbd' : 'nbdkit';
   const ratio = pairwise(samples.ours, samples[best], (ours, other) => ours / other);
-  const cost = pairwise(samples.ours, samples.untracked, (ours, other) => 1 - ours / other);
+  const cost = costOf(pairs);
   return {
     name: workload.name,
     figure: workload.figure,
     ours: median('ours'),
     qemuNbd: median('qemuNbd'),
     nbdkit: median('nbdkit'),
-    untracked: median('untracked'),
     best,
     ...{ ratioToBest: ratio.median, ratioLow: ratio.low, ratioHigh: ratio.high },
     ...{ trackingCost: cost.median, trackingLow: cost.low, trackingHigh: cost.high },
     spread: {
       ours: deviation(samples.ours),
-      untracked: deviation(samples.untracked),
       qemuNbd: deviation(samples.qemuNbd),
       nbdkit: deviation(samples.nbdkit),
     },
+    verdict: verdict(ratio, cost),
     samples,
+    pairs,
   };
+}
+
+/** Of logarithms, so that a pair and the same pair the other way round cancel out. */
+function costOf(pairs: readonly TrackingPair[]): Estimate {
+  const { median, low, high } = estimateShift(
+    pairs.map(({ tracked, untracked }) => Math.log(tracked / untracked)),
+  );
+  return { median: 1 - Math.exp(median), low: 1 - Math.exp(high), high: 1 - Math.exp(low) };
 }
 
 /** Within a round, because what disturbs one contender then disturbs the next one too. */

@@ -13,9 +13,11 @@ interface FioReport {
 
 export interface FioOptions {
   readonly sizeBytes: number;
-  /** How long requests are counted; as much again as `rampMs` goes before it, uncounted. */
+  /** How long requests are counted; `rampMs` more go before it, uncounted. */
   readonly runtimeMs: number;
   readonly rampMs: number;
+  /** The processor that the client is kept on. */
+  readonly cpu?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,6 +34,7 @@ export async function measure(uri: string, workload: Workload, o: FioOptions): P
         `--runtime=${String(o.runtimeMs)}ms`,
         `--ramp_time=${String(o.rampMs)}ms`,
       ],
+      ...(o.cpu === undefined ? [] : [`--cpus_allowed=${String(o.cpu)}`]),
       ...['--thread', '--output-format=json'],
     ],
     o.signal === undefined ? {} : { signal: o.signal },

@@ -24,7 +24,7 @@ export class QuietMeasurements {
   }
 
   /** The least disturbed of up to five measurements. */
-  async take(pids: readonly number[], measure: () => Promise<number>): Promise<number> {
+  async take<T>(pids: readonly number[], measure: () => Promise<T>): Promise<T> {
     let best = await observe(pids, measure);
     for (let i = 0; i < MOST_REPETITIONS; i++) {
       if (best.othersUsed <= TOLERATED_INTERFERENCE) return best.value;
