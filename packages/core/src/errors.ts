@@ -28,6 +28,7 @@ export const errorCodes = {
   // virtual time (src/virtual-time)
   VIRTUAL_TIME_UNAVAILABLE: 'this host cannot run a guest in virtual time',
   VIRTUAL_CLOCK_FAILED: 'the virtual clock of a guest did not do what it was asked',
+  INPUT_NOT_TAKEN: 'a guest in virtual time did not get an input, and will not',
   VIRTUAL_TIME_REFUSED: 'it would reach a guest in virtual time at an instant that no replay finds',
 
   NOTHING_TO_REHEARSE: 'the VM has no session that could be replayed exactly',

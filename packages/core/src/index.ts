@@ -57,21 +57,22 @@ export {
 export {
   bootFilesOf,
   discardSession,
+  measureInputLatency,
   PoweredVm,
   runtimeDirectory,
   screenshotVm,
   startVm,
   suspendVm,
   vmStatus,
+  type InputLatency,
   type StartVmOptions,
   type VmStatus,
 } from './supervisor/index.js';
 export { CAUSALITY_MS, effectPolicies, effectRulesPath, type EffectPolicy } from './gate/index.js';
 export * from './migration/index.js';
 export {
-  measureInputLatency,
+  keepBusy,
   virtualTimeReadiness,
-  type InputLatency,
   type Readiness,
   type ReadinessOptions,
 } from './virtual-time/index.js';

@@ -37,6 +37,14 @@ export async function vmShow(context: Context, name: string): Promise<void> {
               'on disk',
               `${bytes(occupied.total)} (bases ${bytes(occupied.bases)}, layers ${bytes(occupied.layers)}, snapshots ${bytes(occupied.snapshots)})`,
             ],
+            ...(status?.diskRequests === undefined
+              ? []
+              : [
+                  [
+                    'waited for disk',
+                    `${seconds((status.diskMs ?? 0) / 1000)} in ${String(status.diskRequests)} requests of this session`,
+                  ],
+                ]),
             ...(rehearsal === undefined
               ? []
               : [

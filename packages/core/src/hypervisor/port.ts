@@ -65,6 +65,11 @@ export interface HypervisorVm extends AsyncDisposable {
    * where the hypervisor cannot. Harmless to the guest, about a second.
    */
   squeeze?(signal?: AbortSignal): Promise<SqueezeReport>;
+  /**
+   * Whether a failure of its disk has stopped the guest. Absent where the hypervisor does not stop it. Answers late, or
+   * throws TIMEOUT, while the hypervisor itself waits for the disk.
+   */
+  stoppedByDisk?(): Promise<boolean>;
   /** What the guest has done so far: CPU time of its virtual CPUs. The base for deadlines. */
   progress(): Promise<GuestProgress>;
   /**

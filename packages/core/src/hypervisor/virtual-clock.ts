@@ -22,10 +22,10 @@ export interface TimedDeviceInput {
 export interface VirtualClockStatus {
   readonly mode: 'idle' | 'recording' | 'replaying' | 'stopped';
   /** The guest's virtual clock. */
-  readonly nowNs: number;
+  readonly nowNs: bigint;
   /** Since the session began. */
   readonly sessionNs: number;
-  readonly instructions: number;
+  readonly instructions: bigint;
   /** Real time that the host could not keep up with, and that the guest does not get back. */
   readonly lagNs: number;
   readonly injected: number;
@@ -62,10 +62,13 @@ export interface VirtualClock {
     readonly tickNs: number;
     readonly paced: boolean;
     readonly markEveryNs?: number;
-  }): Promise<number>;
+  }): Promise<bigint>;
   /** Settles with the next mark of a session or replay as soon as it is taken; undefined: none comes any more. */
   nextMark(): Promise<VirtualMark | undefined>;
-  /** Settles once the guest has it, with the session's time at which that was: a whole number of ticks. */
+  /**
+   * Settles once the guest has it, with the session's time at which that was: a whole number of ticks. INPUT_NOT_TAKEN:
+   * the guest does not get it. After any other failure nobody knows.
+   */
   inject(input: DeviceInput): Promise<number>;
   /** Stops the guest at the next tick; settles, when it stands, with the session's time. */
   stop(): Promise<number>;
@@ -75,9 +78,11 @@ export interface VirtualClock {
    * Gets what was loaded ready to be replayed, as fast as the host can, in a guest that does not run yet. Settles
    * with the virtual clock's value, the session's zero; only then may the guest be resumed.
    */
-  replay(stopAtNs: number, options?: { readonly markEveryNs?: number }): Promise<number>;
+  replay(stopAtNs: number, options?: { readonly markEveryNs?: number }): Promise<bigint>;
   /** Stops a replay before its end; `replayed()` settles when the guest stands. */
   halt(): Promise<void>;
   /** Settles, when the guest stands, with the session's time: `stopAtNs` in an exact replay. */
   replayed(signal?: AbortSignal): Promise<number>;
+  /** Asks nothing more, and stops waiting: what has no answer yet is rejected. */
+  abandon(): void;
 }

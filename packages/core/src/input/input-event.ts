@@ -135,7 +135,7 @@ export interface InputLogHeader {
    */
   readonly virtual?: {
     /** The guest's virtual clock when the session began, ns. */
-    readonly startNs: number;
+    readonly startNs: bigint;
     /** Between two marks; absent: the log has none. A multiple of TICK_MS, at most an hour. */
     readonly markEveryMs?: number;
   };
@@ -157,6 +157,8 @@ export interface InputLog {
 /** Limits of the format; readers refuse what exceeds them. */
 export const inputLimits = {
   records: 4_000_000,
+  /** Instructions of a mark are counted modulo this: a guest may have run for years. */
+  markInstructions: 2 ** 40,
   clipboardBytes: 1 << 20,
   networkFrameBytes: 0xffff,
   heldKeys: 256,

@@ -22,7 +22,7 @@ const FILE_MODE = 0o600;
 
 /**
  * Writes a sealed input log while the session runs. record() never waits; frames are written one after the other, at most 1 s or 64 records
- * late. After a write failed, record(), flush() and finish() throw INPUT_LOG_WRITE_FAILED.
+ * late, or as soon as somebody waits for written(). After a write failed, record(), flush() and finish() throw INPUT_LOG_WRITE_FAILED.
  */
 export class InputLogWriter implements InputSink, AsyncDisposable {
   readonly path: string;
@@ -32,6 +32,7 @@ export class InputLogWriter implements InputSink, AsyncDisposable {
   #frames = 1;
   #pending = 0;
   #timer: NodeJS.Timeout | undefined;
+  #nextCut: Promise<void> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #failure: RepriseError | undefined;
   #closed: Promise<void> | undefined;
@@ -104,7 +105,21 @@ export class InputLogWriter implements InputSink, AsyncDisposable {
       }, FLUSH_MS).unref();
   }
 
-  /** Resolves when everything recorded so far is in the file. */
+  /**
+   * Resolves when everything recorded so far is in the file: what a `kill -9` of this process leaves. Whatever else is
+   * recorded in this turn of the event loop shares the frame.
+   */
+  written(): Promise<void> {
+    this.#nextCut ??= new Promise<void>((resolve, reject) => {
+      setImmediate(() => {
+        this.#nextCut = undefined;
+        this.flush().then(resolve, reject);
+      });
+    });
+    return this.#nextCut;
+  }
+
+  /** Resolves when everything recorded so far is in the file, by a frame of its own. */
   async flush(): Promise<void> {
     this.#refuseIfUnable();
     this.#cut(frameKind.records);

@@ -69,7 +69,7 @@ describe('the packed input log', () => {
   });
 
   test('keeps network frames only where times are exact, never empty ones, and none after it said that some are missing', () => {
-    const virtual = { ...header, virtual: { startNs: 7 } };
+    const virtual = { ...header, virtual: { startNs: 7n } };
     const written = (
       write: (records: RecordWriter) => void,
       head: InputLog['header'] = virtual,
@@ -117,7 +117,7 @@ describe('the packed input log', () => {
   });
 
   test('keeps marks only where they have an interval, and only forward in time', () => {
-    const marked = { ...header, virtual: { startNs: 7, markEveryMs: 500 } };
+    const marked = { ...header, virtual: { startNs: 7n, markEveryMs: 500 } };
     const mark = (atMs: number) => ({
       ...{ atMs, instructions: 9 * atMs, diskRequests: 2, framesReceived: 65_535, framesSent: 1 },
       ...{ disk: 0xffff_ffff, input: 1, memory: 0 },
@@ -130,14 +130,14 @@ describe('the packed input log', () => {
     expect(decodeLog(written([500, 1500])).marks).toEqual([mark(500), mark(1500)]);
     const standing = written([500]);
     standing[standing.indexOf(op.mark) + 1] = 0;
-    for (const bytes of [standing, written([500], { ...header, virtual: { startNs: 7 } })])
+    for (const bytes of [standing, written([500], { ...header, virtual: { startNs: 7n } })])
       expect(() => decodeLog(bytes)).toThrow(
         expect.objectContaining({ code: 'INPUT_LOG_UNREADABLE' }),
       );
   });
 
   test('costs about twenty bytes for a mark', () => {
-    const records = new RecordWriter({ ...header, virtual: { startNs: 7, markEveryMs: 10_000 } });
+    const records = new RecordWriter({ ...header, virtual: { startNs: 7n, markEveryMs: 10_000 } });
     const at = (number: number) => ({
       ...{
         atMs: number * 10_000,

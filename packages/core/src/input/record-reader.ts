@@ -19,8 +19,8 @@ const U16 = 0xffff;
 const U32 = 0xffff_ffff;
 const DIGEST_BYTES = 8;
 const NS_PER_SECOND = 1_000_000_000;
-/** A hundred days: what a number holds in nanoseconds. */
-const MOST_CLOCK_SECONDS = 9_000_000;
+/** What the clock of a guest holds in nanoseconds: 292 years. */
+const MOST_CLOCK_SECONDS = 9_223_372_035;
 
 /** Reads the log header; what follows in the cursor is the record stream. */
 export function decodeLogHeader(cursor: ByteCursor): InputLogHeader {
@@ -53,10 +53,10 @@ export function decodeLogHeader(cursor: ByteCursor): InputLogHeader {
   };
 }
 
-/** Seconds and nanoseconds, together exact in a number. */
-function readNanoseconds(cursor: ByteCursor): number {
+/** Seconds, then the nanoseconds of a second. */
+function readNanoseconds(cursor: ByteCursor): bigint {
   const seconds = cursor.var(MOST_CLOCK_SECONDS);
-  return seconds * NS_PER_SECOND + cursor.var(NS_PER_SECOND - 1);
+  return BigInt(seconds) * BigInt(NS_PER_SECOND) + BigInt(cursor.var(NS_PER_SECOND - 1));
 }
 
 function readMarkInterval(cursor: ByteCursor): number {
@@ -166,9 +166,11 @@ class RecordReader {
     const atMs = number * everyMs;
     if (number === state.markNumber || atMs > inputLimits.sessionMs)
       throw cursor.fault('holds a mark at an impossible time');
-    const instructions = state.mark.instructions + cursor.var();
+    const { markInstructions } = inputLimits;
+    const executed = cursor.var(markInstructions - 1);
+    const instructions = (state.mark.instructions + executed) % markInstructions;
     const diskRequests = state.mark.diskRequests + cursor.var();
-    if (!Number.isSafeInteger(instructions) || !Number.isSafeInteger(diskRequests))
+    if (!Number.isSafeInteger(diskRequests))
       throw cursor.fault('holds a mark of an impossible guest');
     const framesReceived = (state.mark.framesReceived + cursor.var(U16)) & U16;
     const framesSent = (state.mark.framesSent + cursor.var(U16)) & U16;

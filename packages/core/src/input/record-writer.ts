@@ -12,7 +12,7 @@ import type {
   TileRect,
   TimedInput,
 } from './input-event.js';
-import { TICK_MS } from './input-event.js';
+import { inputLimits, TICK_MS } from './input-event.js';
 import { recordsOf } from './log-records.js';
 import {
   isLatin,
@@ -28,7 +28,7 @@ import {
 const LOG_VERSION = 1;
 const VIRTUAL_LOG_VERSION = 2;
 const MARKED_LOG_VERSION = 3;
-const NS_PER_SECOND = 1_000_000_000;
+const NS_PER_SECOND = 1_000_000_000n;
 const U16 = 0xffff;
 
 /** The log header's bytes. */
@@ -45,8 +45,8 @@ export function encodeLogHeader(header: InputLogHeader): Buffer {
     out.var(header.pointer.y);
   }
   if (virtual !== undefined) {
-    out.var(Math.floor(virtual.startNs / NS_PER_SECOND));
-    out.var(virtual.startNs % NS_PER_SECOND);
+    out.var(Number(virtual.startNs / NS_PER_SECOND));
+    out.var(Number(virtual.startNs % NS_PER_SECOND));
     if (virtual.markEveryMs !== undefined) out.var(toTicks(virtual.markEveryMs));
   }
   out.u8(header.buttons);
@@ -105,7 +105,9 @@ export class RecordWriter {
     const number = Math.round(mark.atMs / this.#markEveryMs);
     if (number <= state.markNumber) throw new Error('marks only go forward in time');
     this.#op(op.mark, number - state.markNumber);
-    this.#out.var(mark.instructions - state.mark.instructions);
+    const { markInstructions } = inputLimits;
+    const executed = mark.instructions - state.mark.instructions + markInstructions;
+    this.#out.var(executed % markInstructions);
     this.#out.var(mark.diskRequests - state.mark.diskRequests);
     this.#out.var((mark.framesReceived - state.mark.framesReceived) & U16);
     this.#out.var((mark.framesSent - state.mark.framesSent) & U16);

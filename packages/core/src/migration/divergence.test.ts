@@ -23,7 +23,7 @@ const pointer = (atMs: number) => ({
 const log: InputLog = {
   header: {
     ...{ width: 640, height: 480, held: [], buttons: 0 },
-    virtual: { startNs: 0, markEveryMs: 10_000 },
+    virtual: { startNs: 0n, markEveryMs: 10_000 },
   },
   events: [key(5000), key(10_000), pointer(15_000), key(19_990), key(20_000), key(29_000)],
   frames: [{ atMs: 12_000, after: 2, bytes: Uint8Array.of(1) }],

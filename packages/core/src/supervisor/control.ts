@@ -33,6 +33,9 @@ export const vmStatus = z.strictObject({
   sessionMs: z.number(),
   /** Where time is virtual: what of the real time the host did not keep up with, ms. */
   lagMs: z.number().optional(),
+  /** There, too: what its disk has done for the guest in this session, and how long it stood still for that, ms. */
+  diskRequests: z.int().optional(),
+  diskMs: z.number().optional(),
   guestCpuMs: z.number(),
   inputEvents: z.int(),
   diskRestarts: z.int(),

@@ -9,7 +9,7 @@ const MOST_WAITING = 1024;
 const MOST_WAITING_BYTES = 2 << 20;
 
 export interface FrameInletOptions {
-  /** Settles with the session's time in ms at which the guest got it; rejects where it did not. */
+  /** Settles with the session's time in ms at which the guest got it. Whoever rejects sees to it that the log is not called complete where the guest may have it. */
   readonly inject: (frame: Uint8Array) => Promise<number>;
   readonly log: Pick<InputLogWriter, 'recordFrame' | 'recordFramesMissing'>;
   /** How many bytes of frames the log takes; 0: none. */
@@ -45,7 +45,7 @@ export class FrameInlet {
         (atMs) => {
           this.#keep(atMs, frame);
         },
-        // The guest did not get it (the session is about to stop): then a replay need not have it.
+        // What the guest did not get (the session is about to stop) a replay need not have.
         () => undefined,
       )
       .catch(this.#o.onFailure)

@@ -1,3 +1,4 @@
+export { measureInputLatency, type InputLatency } from './input-latency.js';
 export type { VmStatus } from './control.js';
 export { PoweredVm, type PowerOnOptions } from './powered-vm.js';
 export { bootFilesOf } from './boot-files.js';

@@ -1,59 +1,31 @@
-import { join } from 'node:path';
-
-import { openConsoleProxy, RfbClient, type ConsoleProxy } from '../console/index.js';
 import { describeError, RepriseError } from '../errors.js';
 import { FlowTable, ledgerPath, writeLedger } from '../gate/index.js';
-import { InputLogWriter, SessionClock, type InputSink } from '../input/index.js';
-import { identifyProcess, type RunGrant } from '../lease/index.js';
-import type { Machine } from '../machine/index.js';
+import { SessionClock } from '../input/index.js';
+import { identifyProcess } from '../lease/index.js';
 import { CleanupStack } from '../process/index.js';
-import type { SessionSummary, SnapshotStore, WorkingCopy } from '../snapshot/index.js';
+import type { SessionSummary, SnapshotStore } from '../snapshot/index.js';
 import { requireVirtualTime } from '../virtual-time/index.js';
 
-import { bootFilesOf } from './boot-files.js';
 import type { VmStatus } from './control.js';
-import { FRAME_BUDGET_BYTES } from './frame-inlet.js';
 import type { SessionRequest } from './messages.js';
-import { PoweredVm } from './powered-vm.js';
-import { runtimeDirectory } from './runtime-directory.js';
 import { markPoweredOff, openSessionCopy } from './session-copy.js';
+import {
+  frameLog,
+  openConsole,
+  openRecorder,
+  powerOn,
+  warn,
+  type SessionEvents,
+  type SessionParts,
+  type Tally,
+} from './session-parts.js';
+import { SessionStatus } from './session-status.js';
 import { squeezeBeforeStop } from './squeeze.js';
-import { lagWarning, VirtualSession } from './virtual-session.js';
-
-const MAX_WARNINGS = 32;
-
-export interface SessionEvents {
-  readonly onProgress?: (text: string) => void;
-  readonly signal?: AbortSignal;
-}
+import { stopAtTick } from './stop-at-tick.js';
+import { VirtualSession } from './virtual-session.js';
 
 /** How a session ended by itself. */
 export type SessionEnding = 'powered-off' | 'crashed';
-
-/** What happened in the session, for `status` and the snapshot's manifest. */
-interface Tally {
-  events: number;
-  anchors: number;
-  diskRestarts: number;
-  readonly warnings: string[];
-}
-
-interface Parts {
-  readonly store: SnapshotStore;
-  readonly name: string;
-  readonly grant: RunGrant;
-  readonly working: WorkingCopy;
-  readonly resumes: boolean;
-  readonly powered: PoweredVm;
-  readonly recorder: InputLogWriter;
-  readonly clock: SessionClock;
-  readonly console: ConsoleProxy;
-  readonly tally: Tally;
-  /** What the guest sends; empty where the machine has no network. */
-  readonly flows: FlowTable;
-  /** Where the machine's clock is virtual. */
-  readonly virtual: VirtualSession | undefined;
-}
 
 /**
  * One session of a VM, from its base to the next suspend: the right to run, the working copy, the
@@ -63,14 +35,22 @@ interface Parts {
 export class Session {
   /** Settles when the hypervisor's process ended although nobody asked it to. */
   readonly ended: Promise<SessionEnding>;
-  readonly #parts: Parts;
+  readonly #parts: SessionParts;
   readonly #startedAt = new Date().toISOString();
-  #state: 'running' | 'suspending' | 'over' = 'running';
+  /** `stopped`: a suspend failed, and may be tried again. */
+  #state: 'running' | 'suspending' | 'stopped' | 'over' = 'running';
+  #exited = false;
+  #paused = false;
+  #ended: Promise<void> | undefined;
+  readonly #status: SessionStatus;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: SessionParts) {
     this.#parts = parts;
+    this.#status = new SessionStatus(parts, this.#startedAt);
     this.ended = parts.powered.vm.exited.then(async (exit) => {
-      if (this.#state !== 'running') return await new Promise<never>(() => undefined);
+      this.#exited = true;
+      if (this.#state === 'suspending' || this.#state === 'over')
+        return await new Promise<never>(() => undefined);
       return await this.#guestEnded(exit.code === 0);
     });
   }
@@ -118,7 +98,10 @@ export class Session {
       const recorder = cleanup.use(await openRecorder(store, working, powered, virtual));
       virtual?.recordInto(recorder, frameLog(await store.machine(name), tally));
       const console = cleanup.use(
-        await openConsole(request, { powered, recorder, clock, tally, virtual }),
+        await openConsole(request, {
+          ...{ powered, recorder, clock, tally, virtual },
+          onInput: events.onInput,
+        }),
       );
       await powered.vm.resume();
       clock.resume();
@@ -135,23 +118,8 @@ export class Session {
   }
 
   async status(): Promise<VmStatus> {
-    const { name, powered, console, clock, tally, virtual } = this.#parts;
-    const { cpuMs } = await powered.vm.progress();
-    const time = await virtual?.status();
-    const lag = time === undefined ? undefined : lagWarning(time);
-    return {
-      name,
-      state: this.#state === 'running' ? 'running' : 'suspending',
-      pid: process.pid,
-      console: console.address,
-      startedAt: this.#startedAt,
-      sessionMs: Math.round(time === undefined ? clock.now() : time.sessionNs / 1e6),
-      ...(time === undefined ? {} : { lagMs: Math.round(time.lagNs / 1e6) }),
-      guestCpuMs: cpuMs,
-      inputEvents: tally.events,
-      diskRestarts: tally.diskRestarts,
-      warnings: [...tally.warnings, ...(lag === undefined ? [] : [lag])],
-    };
+    const state = this.#state === 'running' ? 'running' : 'suspending';
+    return { ...(await this.#status.get()), state };
   }
 
   async screenshot(file: string): Promise<void> {
@@ -164,13 +132,23 @@ export class Session {
    */
   async suspend(options: { squeeze: boolean } = { squeeze: true }): Promise<{ root: string }> {
     this.#leaveRunning();
+    try {
+      return await this.#suspend(options);
+    } catch (error) {
+      this.#keepWhatRuns(error);
+      throw error;
+    }
+  }
+
+  async #suspend(options: { squeeze: boolean }): Promise<{ root: string }> {
     const { store, name, grant, working, powered, recorder, clock, console, virtual } = this.#parts;
     if (virtual !== undefined) await this.#endExactly(virtual);
     await console.endSession();
     // A balloon moves when the host says so: in virtual time there is no such instant.
-    if (options.squeeze && virtual === undefined)
+    if (options.squeeze && virtual === undefined && !this.#paused)
       await squeezeBeforeStop(await store.machine(name), powered.vm);
     await powered.vm.pause();
+    this.#paused = true;
     clock.pause();
     await console.close();
     await recorder.close();
@@ -182,6 +160,24 @@ export class Session {
     return { root };
   }
 
+  /** While QEMU is there the guest's memory is, too: what failed (a full disk, say) can be mended, and tried again. */
+  #keepWhatRuns(error: unknown): void {
+    if (this.#exited) {
+      this.#state = 'over';
+      return;
+    }
+    this.#state = 'stopped';
+    warn(
+      this.#parts.tally,
+      `The VM stands still and was not suspended: ${describeError(error)} Nothing is lost as long as its supervisor runs: suspend it again, or discard the session.`,
+    );
+  }
+
+  /** Whether nothing is left that this process would be needed for. */
+  get isOver(): boolean {
+    return this.#state === 'over';
+  }
+
   /** Beside the input log, before the commit: a snapshot without it would not know what was sent. */
   async #keepFlows(): Promise<void> {
     const { store, name, working, flows } = this.#parts;
@@ -190,11 +186,10 @@ export class Session {
     await writeLedger(path, await store.secret(name), flows.ledger());
   }
 
-  /** Stops the guest at a tick, with every input before it in the log. */
-  async #endExactly(virtual: VirtualSession): Promise<void> {
-    const { console, clock } = this.#parts;
-    await console.holdInput();
-    clock.settle(await virtual.end());
+  /** Once, however often a suspend is tried. */
+  #endExactly(virtual: VirtualSession): Promise<void> {
+    this.#ended ??= stopAtTick(virtual, this.#parts);
+    return this.#ended;
   }
 
   /** Ends the session and forgets it: the VM is again where its last snapshot was. */
@@ -228,7 +223,7 @@ export class Session {
   }
 
   #leaveRunning(): void {
-    if (this.#state !== 'running') {
+    if (this.#state !== 'running' && this.#state !== 'stopped') {
       throw new RepriseError(
         'VM_NOT_RUNNING',
         `'${this.#parts.name}' is being suspended already. Wait until that is done.`,
@@ -248,121 +243,4 @@ export class Session {
       base: resumes ? working.base : null,
     };
   }
-}
-
-async function powerOn(
-  store: SnapshotStore,
-  working: WorkingCopy,
-  resumes: boolean,
-  {
-    tally,
-    flows,
-    deliver,
-  }: Pick<Parts, 'tally' | 'flows'> & {
-    readonly deliver: (frame: Uint8Array) => void;
-  },
-  signal: AbortSignal | undefined,
-): Promise<PoweredVm> {
-  const machine = await store.machine(working.vm);
-  const { resumeFrom, ram } = working.paths;
-  return await PoweredVm.start({
-    machine,
-    boot: await bootFilesOf(store, machine),
-    ramFile: ram,
-    chain: working.disk,
-    ...(resumes && resumeFrom !== undefined ? { deviceState: resumeFrom } : {}),
-    runDirectory: runtimeDirectory(store.home, working.vm),
-    gate: 'open',
-    network: {
-      onFrame: (frame, direction) => {
-        flows.observe(frame, direction);
-      },
-      deliver,
-      onFault: ({ reason, restarted }) => {
-        flows.gap(reason);
-        warn(
-          tally,
-          restarted
-            ? 'The process that is the network ended and was started again: connections of the guest were cut, and the list of what it sent has a gap.'
-            : `The guest has no network any more: ${reason}. Suspend the VM and start it again.`,
-        );
-      },
-    },
-    ...(signal === undefined ? {} : { signal }),
-    onDiskFault: ({ restarted }) => {
-      tally.diskRestarts++;
-      warn(
-        tally,
-        restarted
-          ? 'The disk process ended and was started again; nothing is lost.'
-          : 'The disk process ended and could not be started again: the guest waits for it. Discard the session, or end the supervisor and boot cold.',
-      );
-    },
-  });
-}
-
-async function openRecorder(
-  store: SnapshotStore,
-  working: WorkingCopy,
-  powered: PoweredVm,
-  virtual: VirtualSession | undefined,
-): Promise<InputLogWriter> {
-  await using display = await RfbClient.connect(powered.vm.display);
-  const { width, height } = display;
-  const secret = await store.deriveKey(working.vm, 'input-log');
-  return await InputLogWriter.create(working.paths.inputLog, secret, {
-    ...{ width, height, held: [], buttons: 0 },
-    ...(virtual === undefined ? {} : { virtual: virtual.header }),
-  });
-}
-
-/** How many bytes of the network's frames the log takes. */
-function frameLog({ inboundFrames }: Machine, tally: Tally) {
-  if (inboundFrames === 'drop') return { budgetBytes: 0 };
-  return {
-    budgetBytes: FRAME_BUDGET_BYTES,
-    onSpent: () => {
-      warn(
-        tally,
-        'The input log holds all the network frames that it may: what later ones change in the guest will be shipped.',
-      );
-    },
-  };
-}
-
-async function openConsole(
-  request: SessionRequest,
-  parts: Pick<Parts, 'powered' | 'recorder' | 'clock' | 'tally' | 'virtual'>,
-): Promise<ConsoleProxy> {
-  const { powered, recorder, clock, tally, virtual } = parts;
-  const sink: InputSink = {
-    record(input) {
-      tally.events++;
-      if (input.anchor !== undefined) tally.anchors++;
-      // In virtual time the log has it already, in the order in which the guest got it.
-      if (virtual === undefined) recorder.record(input);
-      else virtual.assertRecorded();
-    },
-    finish: (end) => recorder.finish(end),
-  };
-  const path = join(runtimeDirectory(request.home, request.name), 'console');
-  return await openConsoleProxy({
-    display: powered.vm.display,
-    listen: request.port === undefined ? { path } : { host: '127.0.0.1', ...request.port },
-    recorder: sink,
-    clock,
-    ...(virtual === undefined
-      ? {
-          guestProgress: () => powered.vm.progress(),
-          inputBacklog: async () => await powered.vm.inputBacklog?.(),
-        }
-      : { injector: virtual }),
-    onWarning: (warning) => {
-      warn(tally, describeError(warning));
-    },
-  });
-}
-
-function warn(tally: Tally, text: string): void {
-  if (tally.warnings.length < MAX_WARNINGS) tally.warnings.push(text);
 }

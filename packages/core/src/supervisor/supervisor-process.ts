@@ -44,7 +44,9 @@ async function supervise(request: ReturnType<typeof sessionRequest.parse>): Prom
         await session.screenshot(asked.file);
         return {};
       case 'suspend':
-        return await session.suspend({ squeeze: asked.squeeze ?? true }).finally(finish);
+        return await session.suspend({ squeeze: asked.squeeze ?? true }).finally(() => {
+          if (session.isOver) finish();
+        });
       case 'discard':
         await session.discard().finally(finish);
         return {};

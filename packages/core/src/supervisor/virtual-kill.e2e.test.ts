@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -7,7 +9,15 @@ import { readInputLog, type InputLog } from '../input/index.js';
 import { migrate } from '../migration/index.js';
 import { openStore } from '../snapshot/index.js';
 import { childrenOf, untilGone } from '../testing/processes.js';
-import { bootTiny, emptyPair, seedTo, typeLines, VM, type Pair } from '../testing/tiny-pair.js';
+import {
+  bootTiny,
+  emptyPair,
+  plainFiles,
+  seedTo,
+  typeLines,
+  VM,
+  type Pair,
+} from '../testing/tiny-pair.js';
 import { keyNumber } from '../virtual-time/key-number.js';
 
 import { discardSession, startVm, suspendVm, vmStatus } from './index.js';
@@ -15,6 +25,9 @@ import { discardSession, startVm, suspendVm, vmStatus } from './index.js';
 /** Of each victim; more for whoever looks for a rare one. */
 const ROUNDS = Number(process.env['REPRISE_KILL_ROUNDS'] ?? 1);
 const LOG_TIMEOUT_MS = 60_000;
+/** Nothing beyond it can be written to any file: most of the guest's disk. */
+const FULL_DISK_BYTES = 1 << 20;
+const MD5_OF_3000_LINES = 'ee9762749fc5338b6c9b0948d14219c7';
 const TEXT = 'abcdefghijklmnopqrstuvwxyz';
 
 /** What a part of a running VM is known by in its command line. */
@@ -83,6 +96,14 @@ describe('a session in virtual time whose parts are killed at any moment', () =>
     }
   }
 
+  async function untilStoppedByDisk(): Promise<void> {
+    const deadline = Date.now() + LOG_TIMEOUT_MS;
+    while ((await vmStatus(home, VM))?.warnings.some((text) => /its disk/.test(text)) !== true) {
+      if (Date.now() > deadline) throw new Error('the guest does not mind its disk');
+      await sleep(100);
+    }
+  }
+
   /** The presses in a log are a beginning of what was typed. */
   function expectPrefix({ events }: InputLog): void {
     const pressed = events.flatMap(({ event }) =>
@@ -114,19 +135,14 @@ describe('a session in virtual time whose parts are killed at any moment', () =>
   );
 
   test.each(rounds)(
-    'ends when its controller is killed, with a log that can be read (%i)',
+    'ends when its controller is killed, with all in the log that was acknowledged (%i)',
     async () => {
       const { console, pid } = await startVm(home, VM);
       await using _typing = keepTyping(console);
       const children = await childrenOf(pid);
-      const had = await acknowledged(1);
-      const deadline = Date.now() + LOG_TIMEOUT_MS;
-      // What it has written is written; what it has not is a second's typing at most.
-      while ((await workingLog()).events.length < had) {
-        if (Date.now() > deadline) throw new Error('the log does not grow');
-        await sleep(50);
-      }
+      await acknowledged(1);
       await sleep(Math.random() * 3_000);
+      const had = await acknowledged(1);
       process.kill(pid, 'SIGKILL');
       await untilGone([pid, ...children.map((child) => child.pid)]);
       const log = await workingLog();
@@ -137,6 +153,37 @@ describe('a session in virtual time whose parts are killed at any moment', () =>
       await startVm(home, VM, { leftover: 'discard' });
     },
   );
+
+  test('is suspended with nothing lost but its log when its disk takes no more', async () => {
+    const { console, pid } = await startVm(home, VM);
+    await typeLines(console, ['cd; echo before > kept; sync']);
+    const disk = await processOf(pid, 'the disk process');
+    // What a full disk is to it: writes fail, and it goes on serving.
+    execFileSync('prlimit', ['--pid', String(disk), `--fsize=${String(FULL_DISK_BYTES)}:`]);
+    const typing = typeLines(console, ['seq 1 3000 > n; sync; cat kept']);
+    await untilStoppedByDisk();
+    await typing;
+    await suspendVm(home, VM);
+    await using store = await openStore({ home });
+    const path = (await store.head(VM))?.paths.inputLog ?? '';
+    const log = await readInputLog(path, await store.deriveKey(VM, 'input-log'));
+    expect(log.complete).toBe(false);
+
+    const outcome = await migrate({ home, name: VM, destination: pair.there.address });
+    if (outcome.kind !== 'migrated') throw new Error(`it ended as ${outcome.kind}`);
+    expect(outcome.report).toMatchObject({ strategy: 'ship', resumed: true });
+    expect(outcome.report.reason).toMatch(/broke off/);
+    // It goes on in the write that had failed, and with what was in memory.
+    const there = await vmStatus(pair.there.home, VM);
+    await typeLines(there?.console ?? '', ['md5sum n > sum; sync']);
+    await suspendVm(pair.there.home, VM);
+    const { disk: image } = await plainFiles(pair.there.home, pair.directory);
+    expect((await readFile(image)).includes(MD5_OF_3000_LINES)).toBe(true);
+    const back = await migrate({
+      ...{ home: pair.there.home, name: VM, destination: pair.here.address, resume: false },
+    });
+    expect(back.kind).toBe('migrated');
+  });
 
   test.each(rounds)(
     'goes on when its disk or its network is killed, and replays exactly (%i)',

@@ -1,6 +1,6 @@
 import type { InputInjector } from '../console/index.js';
 import { RepriseError } from '../errors.js';
-import type { VirtualClock, VirtualClockStatus } from '../hypervisor/index.js';
+import type { DeviceInput, VirtualClock, VirtualClockStatus } from '../hypervisor/index.js';
 import type { InputEvent, InputLogHeader, InputLogWriter } from '../input/index.js';
 import { msOfNs, toDevice, toRecorded, toSessionMark } from '../virtual-time/device-input.js';
 import { MARK_EVERY_NS, TICK_NS } from '../virtual-time/plugin.js';
@@ -21,7 +21,7 @@ export class VirtualSession implements InputInjector {
   #frames: FrameInlet | undefined;
   #end: Promise<number> | undefined;
 
-  private constructor(clock: VirtualClock, startNs: number) {
+  private constructor(clock: VirtualClock, startNs: bigint) {
     this.#clock = clock;
     this.header = { startNs, markEveryMs: msOfNs(MARK_EVERY_NS) };
   }
@@ -51,7 +51,7 @@ export class VirtualSession implements InputInjector {
     void this.#keepMarks(log);
     this.#frames = new FrameInlet({
       ...{ ...frames, log },
-      inject: (bytes) => this.#clock.inject({ kind: 'frame', bytes }).then(exactMs),
+      inject: (bytes) => this.#inject({ kind: 'frame', bytes }),
       onFailure: (cause) => {
         this.#logFailure ??= { cause };
       },
@@ -75,9 +75,11 @@ export class VirtualSession implements InputInjector {
   async inject(event: InputEvent): Promise<number> {
     const input = toDevice(event);
     if (input === undefined) throw new Error(`${event.kind} is no input of a device`);
-    const atMs = await this.#clock.inject(input).then(exactMs);
+    const atMs = await this.#inject(input);
     try {
       this.#log?.record({ atMs, event });
+      // What is acknowledged is in the file: whoever kills this process takes nothing from the log.
+      await this.#log?.written();
     } catch (cause) {
       // The guest has it all the same; who asks whether it was recorded, is told.
       this.#logFailure ??= { cause };
@@ -85,12 +87,23 @@ export class VirtualSession implements InputInjector {
     return atMs;
   }
 
+  async #inject(input: DeviceInput): Promise<number> {
+    try {
+      return exactMs(await this.#clock.inject(input));
+    } catch (cause) {
+      // Whether the guest has it nobody knows, and a log that may lack it must not be called complete.
+      if (!(cause instanceof RepriseError && cause.code === 'INPUT_NOT_TAKEN'))
+        this.#logFailure ??= { cause };
+      throw cause;
+    }
+  }
+
   /** A frame of the network for the guest. */
   deliver(frame: Uint8Array): void {
     this.#frames?.deliver(frame);
   }
 
-  /** Throws what kept something from the log. */
+  /** Throws what kept something from the log: it is not complete, and will not be. */
   assertRecorded(): void {
     if (this.#logFailure !== undefined) throw this.#logFailure.cause;
   }
@@ -102,6 +115,12 @@ export class VirtualSession implements InputInjector {
   end(): Promise<number> {
     this.#end ??= this.#clock.stop().then(exactMs);
     return this.#end;
+  }
+
+  /** The guest comes to no tick any more: its session ends wherever it stands, and its log is not complete. */
+  abandon(cause: unknown): void {
+    this.#logFailure ??= { cause };
+    this.#clock.abandon();
   }
 
   async status(): Promise<VirtualClockStatus> {

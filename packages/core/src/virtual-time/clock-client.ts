@@ -14,6 +14,7 @@ import {
   appendedBytes,
   encodeRequest,
   MAX_MESSAGE_BYTES,
+  numberOf,
   type Reply,
   ReplyReader,
   type Request,
@@ -26,6 +27,7 @@ const REPLY_TIMEOUT_MS = 90_000;
 const APPEND_SPARE_BYTES = 64;
 
 interface Waiting {
+  readonly request: Request['type'];
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: RepriseError) => void;
   readonly timer: NodeJS.Timeout | undefined;
@@ -79,16 +81,16 @@ export class ClockClient implements VirtualClock, AsyncDisposable {
     return reply.status;
   }
 
-  async now(): Promise<number> {
-    return await this.#askTime({ type: 'now' });
+  async now(): Promise<bigint> {
+    return await this.#askInstant({ type: 'now' });
   }
 
   async record(options: {
     readonly tickNs: number;
     readonly paced: boolean;
     readonly markEveryNs?: number;
-  }): Promise<number> {
-    return await this.#askTime({ type: 'record', markEveryNs: 0, ...options });
+  }): Promise<bigint> {
+    return await this.#askInstant({ type: 'record', markEveryNs: 0, ...options });
   }
 
   async nextMark(): Promise<VirtualMark | undefined> {
@@ -113,30 +115,34 @@ export class ClockClient implements VirtualClock, AsyncDisposable {
     for (const event of events) {
       const more = appendedBytes(event);
       if (bytes + more > MAX_MESSAGE_BYTES) {
-        await this.#askTime({ type: 'append', events: batch });
+        await this.#askInstant({ type: 'append', events: batch });
         batch = [];
         bytes = APPEND_SPARE_BYTES;
       }
       batch.push(event);
       bytes += more;
     }
-    if (batch.length > 0) await this.#askTime({ type: 'append', events: batch });
+    if (batch.length > 0) await this.#askInstant({ type: 'append', events: batch });
   }
 
   async replay(
     stopAtNs: number,
     { markEveryNs = 0 }: { readonly markEveryNs?: number } = {},
-  ): Promise<number> {
-    return await this.#askTime({ type: 'replay', stopAtNs, markEveryNs });
+  ): Promise<bigint> {
+    return await this.#askInstant({ type: 'replay', stopAtNs, markEveryNs });
   }
 
   async halt(): Promise<void> {
-    await this.#askTime({ type: 'stop', atNs: 0 });
+    await this.#askInstant({ type: 'stop', atNs: 0 });
   }
 
   async replayed(signal?: AbortSignal): Promise<number> {
     // As long as it takes: how long that may be is for the caller to judge, who sees its progress.
     return await this.#askTime({ type: 'wait' }, { timeoutMs: undefined, signal });
+  }
+
+  abandon(): void {
+    this.close();
   }
 
   /** Hangs up. Idempotent. */
@@ -150,7 +156,13 @@ export class ClockClient implements VirtualClock, AsyncDisposable {
     return Promise.resolve();
   }
 
+  /** A time of the session. */
   async #askTime(request: Request, options?: AskOptions): Promise<number> {
+    return numberOf(await this.#askInstant(request, options));
+  }
+
+  /** A time of the guest's clock. */
+  async #askInstant(request: Request, options?: AskOptions): Promise<bigint> {
     const reply = await this.#ask(request, options);
     if (reply.type !== 'time') throw unexpected();
     return reply.ns;
@@ -173,7 +185,7 @@ export class ClockClient implements VirtualClock, AsyncDisposable {
             : setTimeout(() => {
                 reject(noAnswer(request, timeoutMs));
               }, timeoutMs);
-        this.#waiting.set(id, { resolve, reject, timer });
+        this.#waiting.set(id, { request: request.type, resolve, reject, timer });
         if (signal !== undefined) {
           const abort = () => {
             reject(cancelled(signal));
@@ -204,7 +216,7 @@ export class ClockClient implements VirtualClock, AsyncDisposable {
   /** A reply to what nobody waits for any more (a deadline passed) is of no use. */
   #settle(reply: Reply): void {
     const waiting = this.#waiting.get(reply.id);
-    if (reply.type === 'refusal') waiting?.reject(refused(reply.text, reply.fault));
+    if (reply.type === 'refusal') waiting?.reject(refused(waiting.request, reply));
     else waiting?.resolve(reply);
   }
 
@@ -241,7 +253,18 @@ function gone(cause?: unknown): RepriseError {
   );
 }
 
-function refused(text: string, fault: number): RepriseError {
+/** Refusals of an input with which it has not reached the guest, and will not: 4 not in this state, 5 too much. */
+const NOT_TAKEN: ReadonlySet<number> = new Set([4, 5]);
+
+function refused(
+  request: Request['type'],
+  { text, fault }: Extract<Reply, { type: 'refusal' }>,
+): RepriseError {
+  if (request === 'input' && NOT_TAKEN.has(fault)) {
+    return new RepriseError('INPUT_NOT_TAKEN', `The VM did not get an input: ${text}.`, {
+      context: { fault },
+    });
+  }
   return new RepriseError(
     'VIRTUAL_CLOCK_FAILED',
     `The virtual clock in QEMU refused a request: ${text}. Suspend the VM and start it again.`,

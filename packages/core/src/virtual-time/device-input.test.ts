@@ -54,7 +54,7 @@ describe('input on its way to a guest in virtual time', () => {
     });
     const order = [
       ...deviceInputs({
-        header: { width: 8, height: 8, held: [], buttons: 0, virtual: { startNs: 0 } },
+        header: { width: 8, height: 8, held: [], buttons: 0, virtual: { startNs: 0n } },
         events: [
           { atMs: 10, event: key },
           { atMs: 10, event: key },

@@ -12,9 +12,5 @@ export {
   type Readiness,
   type ReadinessOptions,
 } from './readiness.js';
-export {
-  measureInputLatency,
-  runSelfTest,
-  type InputLatency,
-  type SelfTestResult,
-} from './self-test.js';
+export { runSelfTest, type SelfTestResult } from './self-test.js';
+export { keepBusy } from './host-load.js';

@@ -5,6 +5,7 @@ import type {
   VirtualClockStatus,
   VirtualMark,
 } from '../hypervisor/virtual-clock.js';
+import { inputLimits } from '../input/input-event.js';
 
 /** The control protocol of the plugin, as bytes: packages/qemu-vclock/docs/control-protocol.md. */
 
@@ -46,7 +47,7 @@ const inputKind = { key: 1, pointer: 2, frame: 3 };
 const modes = ['idle', 'recording', 'replaying', 'stopped'] as const;
 
 export type Reply =
-  | { readonly type: 'time'; readonly id: number; readonly ns: number }
+  | { readonly type: 'time'; readonly id: number; readonly ns: bigint }
   | { readonly type: 'status'; readonly id: number; readonly status: VirtualClockStatus }
   | { readonly type: 'mark'; readonly id: number; readonly mark: VirtualMark }
   | {
@@ -154,7 +155,7 @@ function decodeReply(message: Buffer): Reply {
   const body = message.subarray(HEAD_BYTES);
   switch (message.readUInt8(1)) {
     case replyType.time:
-      return { type: 'time', id, ns: numberAt(body, 0) };
+      return { type: 'time', id, ns: int64At(body, 0) };
     case replyType.status:
       return { type: 'status', id, status: decodeStatus(body) };
     case replyType.mark:
@@ -173,9 +174,9 @@ function decodeStatus(body: Buffer): VirtualClockStatus {
   const field = (index: number) => numberAt(body, 1 + 8 * index);
   return {
     mode,
-    nowNs: field(0),
+    nowNs: int64At(body, 1),
     sessionNs: field(1),
-    instructions: field(2),
+    instructions: int64At(body, 1 + 8 * 2),
     lagNs: field(3),
     injected: field(4),
     waiting: field(5),
@@ -193,7 +194,8 @@ function decodeMark(body: Buffer): VirtualMark {
   const digest = (offset: number) => body.readUInt32LE(offset);
   return {
     atNs: numberAt(body, 0),
-    instructions: numberAt(body, 8),
+    // Counted since the guest was switched on; a log has room for the lower bits.
+    instructions: Number(int64At(body, 8) % BigInt(inputLimits.markInstructions)),
     diskRequests: numberAt(body, 16),
     disk: digest(24),
     input: digest(32),
@@ -203,12 +205,21 @@ function decodeMark(body: Buffer): VirtualMark {
   };
 }
 
-/** Nanoseconds stay exact for a hundred days, which no guest runs between two power-ons of its host. */
-function numberAt(body: Buffer, offset: number): number {
+/** The guest's clock goes on from session to session, for years; see `numberOf` for what begins with one. */
+function int64At(body: Buffer, offset: number): bigint {
   if (body.length < offset + 8) throw misread('a reply that is too short');
-  const value = Number(body.readBigInt64LE(offset));
-  if (!Number.isSafeInteger(value)) throw misread('a time beyond all sessions');
-  return value;
+  return body.readBigInt64LE(offset);
+}
+
+function numberAt(body: Buffer, offset: number): number {
+  return numberOf(int64At(body, offset));
+}
+
+/** Nanoseconds of one session stay exact for a hundred days. Throws VIRTUAL_CLOCK_FAILED. */
+export function numberOf(value: bigint): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw misread('a time beyond all sessions');
+  return number;
 }
 
 function misread(what: string): RepriseError {

@@ -25,7 +25,6 @@ const BOOTED_REQUESTS = 30;
 /** XT codes of the letters a to l. */
 const LETTERS = [0x1e, 0x30, 0x2e, 0x20, 0x12, 0x21, 0x22, 0x23, 0x17, 0x24, 0x25, 0x26];
 const KEY_GAP_MS = 60;
-const LATENCY_SAMPLES = 200;
 
 const machine = parseMachine({
   ...{ version: 1, hypervisor: 'qemu', accelerator: 'tcg', clock: 'virtual' },
@@ -57,32 +56,6 @@ export async function runSelfTest(
     throwIfCancelled(signal);
     return result(false, describeError(error));
   }
-}
-
-/** How long a viewer's event is on its way into a guest in virtual time. */
-export interface InputLatency {
-  readonly medianMs: number;
-  readonly p95Ms: number;
-  readonly samples: number;
-}
-
-/** Measures it on the guest of the self-test, which idles as a guest that waits for its user does. */
-export async function measureInputLatency(signal?: AbortSignal): Promise<InputLatency> {
-  const times: number[] = [];
-  await withGuest(signal, async (guest) => {
-    await guest.record(async (put) => {
-      for (let i = 0; i < LATENCY_SAMPLES; i++) {
-        const startedMs = performance.now();
-        await put({ kind: 'key', number: LETTERS[0] ?? 0, down: i % 2 === 0 });
-        times.push(performance.now() - startedMs);
-        // Never in step with the ticks.
-        await sleep(7 + (i % 23));
-      }
-    });
-  });
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
-  return { medianMs: at(0.5), p95Ms: at(0.95), samples: sorted.length };
 }
 
 async function withGuest<T>(

@@ -21,7 +21,7 @@ export class QemuVirtualClock implements VirtualClock {
     return this.#client.status();
   }
 
-  record(options: Parameters<VirtualClock['record']>[0]): Promise<number> {
+  record(options: Parameters<VirtualClock['record']>[0]): Promise<bigint> {
     return this.#client.record(options);
   }
 
@@ -43,7 +43,7 @@ export class QemuVirtualClock implements VirtualClock {
     return this.#client.load(events);
   }
 
-  replay(stopAtNs: number, options?: { readonly markEveryNs?: number }): Promise<number> {
+  replay(stopAtNs: number, options?: { readonly markEveryNs?: number }): Promise<bigint> {
     return this.#client.replay(stopAtNs, options);
   }
 
@@ -55,5 +55,9 @@ export class QemuVirtualClock implements VirtualClock {
     const sessionNs = await this.#client.replayed(signal);
     await this.#stopped();
     return sessionNs;
+  }
+
+  abandon(): void {
+    this.#client.close();
   }
 }

@@ -204,6 +204,10 @@ class QemuVm implements HypervisorVm {
     return await this.#orGone(this.#inputQueues.backlog());
   }
 
+  async stoppedByDisk(): Promise<boolean> {
+    return (await this.#runState()) === 'io-error';
+  }
+
   async quit(): Promise<void> {
     if (!this.#owned.running) return;
     this.#clockClient?.close();
@@ -224,12 +228,15 @@ class QemuVm implements HypervisorVm {
     return cpus.map((cpu) => cpu['thread-id']);
   }
 
+  async #runState(): Promise<string> {
+    const reply = await this.#orGone(this.#qmp.execute('query-status'));
+    return (reply as { status: string }).status;
+  }
+
   async #waitForStatus(wanted: readonly string[]): Promise<void> {
     const deadline = Date.now() + CONTROL_TIMEOUT_MS;
     for (;;) {
-      const { status } = (await this.#orGone(this.#qmp.execute('query-status'))) as {
-        status: string;
-      };
+      const status = await this.#runState();
       if (wanted.includes(status)) return;
       if (Date.now() > deadline) {
         throw new RepriseError(

@@ -10,7 +10,7 @@ import type {
   TimedFrame,
   TimedInput,
 } from '../input-event.js';
-import { TICK_MS } from '../input-event.js';
+import { inputLimits, TICK_MS } from '../input-event.js';
 
 const u16 = fc.nat(0xffff);
 const u32 = fc.nat(0xffff_ffff);
@@ -90,7 +90,7 @@ export const anyHeader: fc.Arbitrary<InputLogHeader> = fc.record(
     pointer: fc.record({ x: u16, y: u16 }),
     virtual: fc.record(
       {
-        startNs: fc.nat({ max: 2 ** 50 }),
+        startNs: fc.bigInt({ min: 0n, max: 2n ** 62n }),
         markEveryMs: fc.integer({ min: 1, max: 1000 }).map((ticks) => ticks * TICK_MS),
       },
       { requiredKeys: ['startNs'] },
@@ -157,7 +157,7 @@ export const anyLog: fc.Arbitrary<InputLog> = fc
     let [number, instructions, diskRequests] = [0, 0, 0];
     const marks = steps.map(({ skipped, executed, requested, ...rest }): SessionMark => {
       number += 1 + skipped;
-      instructions += executed;
+      instructions = (instructions + executed) % inputLimits.markInstructions;
       diskRequests += requested;
       const atMs = number * (header.virtual?.markEveryMs ?? 0);
       return { atMs, instructions, diskRequests, ...rest };
