@@ -9,7 +9,7 @@ import type { Machine } from '../machine/index.js';
 import { MAX_INPUT_LOG_BYTES, type Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
-import { packSessions, whyNotExact } from './exact-replay.js';
+import { packSessions, whyInexact, whyNotExact } from './exact-replay.js';
 import { contentIndexOf } from './content-index.js';
 import { lastWrittenFirst } from './dirty-order.js';
 import { planMigration, type Plan } from './plan.js';
@@ -49,7 +49,7 @@ export interface Analysis {
   readonly input: SessionInput;
   readonly sealedLog: Uint8Array | undefined;
   /** The replay is in virtual time. */
-  readonly exact: boolean;
+  readonly virtualTime: boolean;
   /** The device state, compressed against the base's. */
   readonly device: Uint8Array;
   readonly plan: Plan;
@@ -76,13 +76,13 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
     const device = await compress(await readFile(head.paths.device), { reference });
     const machine = await store.machine(name);
     const input = await inputBetween(options, machine);
-    const exact = machine.clock === 'virtual';
+    const virtualTime = machine.clock === 'virtual';
     const sealedLog =
       'log' in input
         ? sealBlob(
             await store.secret(name),
             LOG_PURPOSE,
-            exact ? packSessions(input.logs) : packInputLog(input.log),
+            virtualTime ? packSessions(input.logs) : packInputLog(input.log),
           )
         : undefined;
     onProgress('estimating');
@@ -92,7 +92,9 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
       wanted: options.strategy,
       optimize: options.optimize ?? 'bytes',
       noReplayBecause: whyNotReplayed(input, sealedLog),
-      exact,
+      ...(virtualTime && 'log' in input
+        ? { virtualTime: { inexactBecause: whyInexact(input) } }
+        : {}),
       logBytes: sealedLog?.length ?? 0,
       replaySeconds: 'log' in input ? replaySeconds(input.log) : 0,
       shipBytes: estimate.ramBytes + estimate.diskBytes + device.length,
@@ -100,7 +102,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
       exchangeBytes: residue.questions.length + unknown / 8,
       bytesPerSecond: options.bytesPerSecond,
     });
-    return { base, change, diskOrder, residue, input, sealedLog, exact, device, plan };
+    return { base, change, diskOrder, residue, input, sealedLog, virtualTime, device, plan };
   } catch (error) {
     await residue.close();
     throw error;

@@ -6,7 +6,7 @@ import type { InputLog } from '../input/index.js';
 import { anyLog } from '../input/testing/arbitraries.js';
 import { parseMachine } from '../machine/index.js';
 
-import { packSessions, unpackSessions, whyNotExact } from './exact-replay.js';
+import { packSessions, unpackSessions, whyInexact, whyNotExact } from './exact-replay.js';
 
 const machine = parseMachine({
   ...{ version: 1, hypervisor: 'qemu', accelerator: 'tcg', clock: 'virtual' },
@@ -14,7 +14,7 @@ const machine = parseMachine({
   clockBase: '2026-01-01T00:00:00',
 });
 const header = { width: 640, height: 480, held: [], buttons: 0 };
-const log: InputLog = { header: { ...header, virtual: { startNs: 5 } }, events: [] };
+const log: InputLog = { header: { ...header, virtual: { startNs: 5n } }, events: [] };
 
 describe('a replay in virtual time', () => {
   test('is done where both hosts can and every session was recorded so', () => {
@@ -30,6 +30,14 @@ describe('a replay in virtual time', () => {
     expect(whyNotExact(machine, { ready: true }, [log, { header, events: [] }])).toMatch(
       /not recorded/,
     );
+  });
+
+  test('is not promised to be exact where the log lacks frames, or input is kept from it', () => {
+    expect(whyInexact({ logs: [log] })).toBeUndefined();
+    expect(whyInexact({ logs: [log, { ...log, framesMissingFromMs: 40 }] })).toMatch(/frames/);
+    const effects = { policy: 'skip', withheld: 2 } as const;
+    expect(whyInexact({ logs: [log], effects })).toMatch(/--effects skip/);
+    expect(whyInexact({ logs: [log], effects: { ...effects, withheld: 0 } })).toBeUndefined();
   });
 
   test('is no question for a machine under the clock of its host', () => {

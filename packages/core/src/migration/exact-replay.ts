@@ -9,6 +9,8 @@ import {
   type VirtualTimeIdentity,
 } from '../virtual-time/index.js';
 
+import type { WithheldEffects } from './session-log.js';
+
 /**
  * Replay in virtual time: whether both hosts can do it, and how the logs of several sessions travel. What is
  * recorded and replayed in virtual time comes out bit for bit; a host that cannot do that does not try.
@@ -47,6 +49,19 @@ export function whyNotExact(
   if (logs.some(({ header }) => header.virtual === undefined)) {
     return 'a session was not recorded in virtual time';
   }
+  return undefined;
+}
+
+/** Why a replay in virtual time cannot come to the very state, although it is worth trying; undefined: it can. */
+export function whyInexact(input: {
+  readonly logs: readonly InputLog[];
+  readonly effects?: Pick<WithheldEffects, 'policy' | 'withheld'>;
+}): string | undefined {
+  const { logs, effects } = input;
+  if (effects !== undefined && effects.withheld > 0)
+    return `--effects ${effects.policy} keeps input from it`;
+  if (logs.some((log) => log.framesMissingFromMs !== undefined))
+    return 'the input log does not have all the network frames that the guest got';
   return undefined;
 }
 

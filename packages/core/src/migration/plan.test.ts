@@ -53,6 +53,27 @@ describe('the plan', () => {
     expect(planMigration({ ...fast, wanted: 'replay' }).strategy).toBe('replay');
   });
 
+  test('in virtual time replays for the log alone, and says so', () => {
+    const exact = { ...facts, virtualTime: { inexactBecause: undefined } };
+    expect(planMigration(exact)).toMatchObject({
+      strategy: 'replay',
+      reason: expect.stringContaining('exact'),
+      replay: { bytes: 1_000 + 4096 },
+    });
+  });
+
+  test('does not promise that of a log that has not all', () => {
+    const because = 'the input log does not have all the network frames that the guest got';
+    const inexact = { ...facts, virtualTime: { inexactBecause: because } };
+    for (const wanted of ['auto', 'replay'] as const) {
+      const plan = planMigration({ ...inexact, wanted });
+      expect(plan.reason).toContain(because);
+      expect(plan.replay).toEqual(planMigration(facts).replay);
+    }
+    const plan = planMigration({ ...inexact, unexplainedBytes: 50_000 });
+    expect(plan).toMatchObject({ strategy: 'ship', reason: expect.stringContaining(because) });
+  });
+
   test('left to itself never expects to send more than shipping would', () => {
     const bytes = fc.integer({ min: 0, max: 1e9 });
     fc.assert(

@@ -13,8 +13,11 @@ export interface PlanFacts {
   readonly optimize?: 'bytes' | 'time';
   /** Why replay cannot be done at all; undefined when it can. */
   readonly noReplayBecause: string | undefined;
-  /** The replay comes out bit for bit: the log, and proofs, are all that travels. */
-  readonly exact?: boolean;
+  /**
+   * The replay is in virtual time, and comes out bit for bit, so that the log and proofs are all that travels; or why
+   * it cannot, and what differs travels as well.
+   */
+  readonly virtualTime?: { readonly inexactBecause: string | undefined };
   /** The packed, sealed input log. */
   readonly logBytes: number;
   /** How long the replay will take at the chosen pacing, in seconds. */
@@ -68,22 +71,28 @@ export function planMigration(facts: PlanFacts): Plan {
 
   const saved = facts.unexplainedBytes * REPRODUCED_SHARE;
   const spent = logBytes + exchangeBytes;
-  const replayBytes =
-    facts.exact === true
-      ? logBytes + EXACT_TALK_BYTES
-      : Math.max(0, Math.round(facts.shipBytes + spent - saved));
+  const { virtualTime } = facts;
+  const isExact = virtualTime !== undefined && virtualTime.inexactBecause === undefined;
+  const replayBytes = isExact
+    ? logBytes + EXACT_TALK_BYTES
+    : Math.max(0, Math.round(facts.shipBytes + spent - saved));
   const residueSeconds = overLink(replayBytes);
   const replay = {
     bytes: replayBytes,
     seconds: residueSeconds === undefined ? undefined : residueSeconds + facts.replaySeconds,
   };
 
+  const inexact =
+    virtualTime?.inexactBecause === undefined
+      ? ''
+      : `; in virtual time, but not exact: ${virtualTime.inexactBecause}`;
   const stakes = { savesBytes: saved, askingBytes: exchangeBytes };
   const decide = (strategy: Strategy, reason: string): Plan => ({
     ...{ strategy, reason, ship, replay, stakes },
   });
   if (facts.noReplayBecause !== undefined) return decide('ship', facts.noReplayBecause);
-  if (facts.wanted !== 'auto') return decide(facts.wanted, 'as asked');
+  if (facts.wanted !== 'auto')
+    return decide(facts.wanted, `as asked${facts.wanted === 'replay' ? inexact : ''}`);
   if (facts.optimize === 'time' && shipSeconds !== undefined) {
     const wait = facts.replaySeconds;
     if (shipSeconds <= SURELY_FASTER * wait) {
@@ -93,18 +102,18 @@ export function planMigration(facts: PlanFacts): Plan {
       );
     }
   }
-  if (facts.exact === true) {
+  if (isExact) {
     return decide('replay', 'in virtual time a replay is exact, so that only the log travels');
   }
   if (saved <= spent) {
     return decide(
       'ship',
-      `a replay would save about ${kilobytes(saved)} and cost ${kilobytes(spent)} of log and digests`,
+      `a replay would save about ${kilobytes(saved)} and cost ${kilobytes(spent)} of log and digests${inexact}`,
     );
   }
   return decide(
     'replay',
-    `a replay is expected to save about ${kilobytes(saved - spent)} of ${kilobytes(facts.shipBytes)}`,
+    `a replay is expected to save about ${kilobytes(saved - spent)} of ${kilobytes(facts.shipBytes)}${inexact}`,
   );
 }
 

@@ -116,7 +116,7 @@ class RunningRace {
 
   async #ship(): Promise<void> {
     // An exact replay leaves nothing to ship; what is not sent cannot have been in vain.
-    if (this.#o.optimize === 'bytes' || this.#o.analysis.exact) return;
+    if (this.#o.optimize === 'bytes' || this.#o.analysis.virtualTime) return;
     await this.#front.run(this.#over.signal);
     if (this.#over.signal.aborted) return;
     this.#allShipped = true;
@@ -160,7 +160,7 @@ class RunningRace {
     const { optimize, analysis } = this.#o;
     if (this.#stopped !== undefined) this.#waitForStopped(this.#stopped);
     // An exact one has a deadline of its own: its events are no measure of its progress.
-    else if (!analysis.exact) {
+    else if (!analysis.virtualTime) {
       const { input, plan } = analysis;
       const stop = stopReplayBecause({
         optimize,

@@ -75,6 +75,8 @@ export const migrationReportSchema = z.strictObject({
       anchorsMissed: count,
       seconds,
       sessionSeconds: seconds,
+      /** It came to the very state, and was adopted: nothing of the state travelled. */
+      exact: z.boolean().optional(),
       reason: z.string().optional(),
       /** In virtual time: marks of the log that the replay came to, and the first that it did not. */
       marks: count.optional(),

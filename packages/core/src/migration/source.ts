@@ -184,7 +184,7 @@ class SourceMigration {
     done: Transferred & { readonly migration: string; readonly resumed: boolean },
   ): Promise<MigrationReport> {
     const { store, channel, name } = this.#o;
-    const { migration, pages, resumed, repairedPages, raced } = done;
+    const { migration, pages, resumed, repairedPages, raced, exact } = done;
     const vm = await store.vm(name);
     const seconds = (stage: Timed) => this.#watch.of(stage);
     return {
@@ -200,7 +200,7 @@ class SourceMigration {
       residue: { ramPages: pages.ram.delta, diskBlocks: pages.disk.delta },
       shippedAhead:
         raced === undefined ? 0 : countPages(raced.shipped.ram) + countPages(raced.shipped.disk),
-      ...(raced === undefined ? {} : aboutReplay(raced, input)),
+      ...(raced === undefined ? {} : aboutReplay(raced, exact, input)),
       repairedPages,
       seconds: {
         plan: seconds('plan'),
@@ -219,12 +219,13 @@ class SourceMigration {
 /** What the report says about the replay, and what it tried to do in the world. */
 function aboutReplay(
   { report, samples }: Race,
+  exact: boolean,
   input: Analysis['input'],
 ): Pick<MigrationReport, 'replay' | 'race' | 'effects'> {
   const { attempts, state: _proved, ...replay } = report;
   const effects = 'log' in input ? input.effects : undefined;
   return {
-    ...{ replay, race: [...samples] },
+    ...{ replay: { ...replay, exact }, race: [...samples] },
     ...(effects === undefined || attempts === undefined
       ? {}
       : { effects: { ...effects, attempts } }),

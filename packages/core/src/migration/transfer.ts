@@ -5,6 +5,7 @@ import type { Channel, Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
 import type { Analysis } from './analysis.js';
+import { whyInexact } from './exact-replay.js';
 import type { Tell } from './progress.js';
 import { race, type Race } from './race.js';
 import { sendRepair } from './repair.js';
@@ -39,6 +40,8 @@ export interface TransferOptions {
 export interface Transferred {
   readonly pages: MigrationReport['pages'];
   readonly repairedPages: number;
+  /** A replay alone came to the very state, and nothing of it travelled. */
+  readonly exact: boolean;
   /** Undefined where nothing was replayed. */
   readonly raced: Race | undefined;
 }
@@ -53,6 +56,7 @@ class Transfer {
   readonly #pages = { ram: noPages(), disk: noPages() };
   #raced: Race | undefined;
   #repairedPages = 0;
+  #exact = false;
 
   constructor(options: TransferOptions) {
     this.#o = options;
@@ -67,6 +71,7 @@ class Transfer {
     return {
       pages: this.#pages,
       repairedPages: this.#repairedPages,
+      exact: this.#exact,
       raced: this.#raced,
     };
   }
@@ -78,6 +83,7 @@ class Transfer {
       const raced = await watch.time('replay', () => this.#race(sealedLog));
       this.#raced = raced;
       if (this.#isExact(raced)) {
+        this.#exact = true;
         await channel.send('adopt', {});
         return;
       }
@@ -89,13 +95,13 @@ class Transfer {
   /** Says what will come; gives the log when it is to be replayed. */
   async #announce(): Promise<Uint8Array | undefined> {
     const { channel, analysis, migration, optimize } = this.#o;
-    const { input, plan, base, sealedLog, exact } = analysis;
+    const { input, plan, base, sealedLog, virtualTime } = analysis;
     const replays = plan.strategy === 'replay' && 'log' in input;
     await channel.send('plan', {
       ...{ base: base.root, migration, strategy: plan.strategy },
       sessionMs: replays ? Math.round(sessionMs(input.log)) : 0,
-      fronts: replays && optimize === 'time' && !exact,
-      ...(replays && exact ? { exact: true } : {}),
+      fronts: replays && optimize === 'time' && !virtualTime,
+      ...(replays && virtualTime ? { exact: true } : {}),
     });
     return replays ? sealedLog : undefined;
   }
@@ -131,11 +137,10 @@ class Transfer {
     ];
     if (different.length === 0) return true;
     const { input } = analysis;
-    const unlogged =
-      'log' in input && input.logs.some((log) => log.framesMissingFromMs !== undefined);
-    const why = unlogged
-      ? 'the input log does not have all the network frames that the guest got'
-      : `${different.join(', ')} differ, and the ${String(marks ?? 0)} marks before do not`;
+    const foreseen = 'log' in input ? whyInexact(input) : undefined;
+    const why =
+      foreseen ??
+      `${different.join(', ')} differ, and the ${String(marks ?? 0)} marks before do not`;
     note(`The replay in virtual time was not exact (${why}); what differs was shipped.`);
     return false;
   }
