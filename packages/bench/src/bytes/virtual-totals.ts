@@ -1,4 +1,5 @@
-import { readRuns, summarize } from '../virtual/results.js';
+import { latestResults, readResults } from '../virtual/results.js';
+import { summarize } from '../virtual/summary.js';
 
 import type { Methods } from './method-bytes.js';
 
@@ -6,12 +7,14 @@ import type { Methods } from './method-bytes.js';
 export async function virtualTotals(
   file: string,
 ): Promise<Map<string, NonNullable<Methods['virtual']>>> {
-  const runs = await readRuns(file);
-  const names = new Set(runs.filter(({ kind }) => kind === 'virtual').map(({ name }) => name));
+  const lines = latestResults(await readResults(file));
+  const names = new Set(lines.map(({ session }) => session));
   return new Map(
-    [...names].map((name) => {
-      const { bytesTotal, runs: count } = summarize(name, runs);
-      return [name, { total: bytesTotal, runs: count }];
+    [...names].flatMap((name) => {
+      const summary = summarize(name, lines);
+      return summary === undefined
+        ? []
+        : [[name, { total: summary.bytesTotal, runs: summary.runs }] as const];
     }),
   );
 }

@@ -22,6 +22,15 @@ export function parseCount(text: string): number {
   return parseWhole(text, 1, 100);
 }
 
+/** Guests that run at a time: each takes a gigabyte, and most of a CPU. */
+export function parseLanes(text: string): number {
+  return parseWhole(text, 1, 32);
+}
+
+export function parsePairs(text: string): number {
+  return parseWhole(text, 0, 100);
+}
+
 export function parseMilliseconds(text: string): number {
   return parseWhole(text, 100, 600_000);
 }

@@ -1,7 +1,7 @@
 import { click, key, line, repeat, settle, think, type, type Session } from './script.js';
 
 /** In the text of the editor's window, and in the terminal's below it (800 x 600). */
-const inEditor = click(300, 200);
+export const inEditor = click(300, 200);
 export const inTerminal = click(400, 450);
 
 const save = key('s', 'ControlLeft');

@@ -1,3 +1,3 @@
-export { virtualSessions } from './sessions.js';
+export { DEFAULT_SESSIONS, virtualSessions } from './sessions.js';
 export { virtualTable } from './virtual-table.js';
 export { runVirtualBenchmark, type VirtualBenchmark } from './virtual-benchmark.js';

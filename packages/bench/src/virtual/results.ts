@@ -1,85 +1,94 @@
 import { appendFile, readFile } from 'node:fs/promises';
 
-import { spreadOf } from '../report/statistics.js';
-
-/** One finished run: a line of the results file. */
-export interface VirtualRun {
-  readonly name: string;
+/** What every line of the results file says of itself. */
+interface Line {
+  /** What was measured: see `subjectOf`. */
+  readonly subject: string;
+  readonly session: string;
   readonly run: number;
-  /** Under a virtual clock and migrated; or only played, under the host's, for its CPU time. */
-  readonly kind: 'virtual' | 'plain';
-  readonly loaded: boolean;
-  /** CPU seconds of the guest in the session. */
-  readonly cpuSeconds: number;
-  readonly sessionSeconds: number;
-  /** What follows is of a virtual run only: cmp and the report say so. */
-  readonly identical?: boolean;
-  readonly notes?: readonly string[];
-  readonly bytesTotal?: number;
-  readonly log?: number;
-  readonly device?: number;
-  readonly digests?: number;
-  readonly control?: number;
-  readonly replaySeconds?: number;
-  /** What others would have sent: once a session, in its first run. */
-  readonly rsyncZ?: number;
-  readonly ship?: number;
 }
 
-/** A session's runs in one line of the result. */
-export interface VirtualSummary {
-  readonly name: string;
-  readonly runs: number;
-  readonly identical: number;
+/** A session that was played in virtual time, and migrated. */
+export interface VirtualRun extends Line {
+  readonly kind: 'virtual';
+  /** While every CPU of the host was busy. */
+  readonly loaded: boolean;
+  /** With nothing else of this benchmark beside it: its seconds can be compared. */
+  readonly alone: boolean;
+  /** Of virtual time. */
+  readonly sessionSeconds: number;
+  readonly wallSeconds: number;
+  /** Of the guest's CPU, in the session. */
+  readonly cpuSeconds: number;
+  /** Real time that the host did not keep up with. */
+  readonly lagSeconds: number;
+  readonly diskRequests: number;
+  /** The guest stood still for them, in all. */
+  readonly diskSeconds: number;
+  /** The replay alone came to the state; nothing of that was shipped. */
+  readonly exact: boolean;
+  /** RAM, disk and devices of both sides were compared byte by byte, beside the proof of every migration. */
+  readonly compared: boolean;
+  readonly notes: readonly string[];
   readonly bytesTotal: number;
   readonly log: number;
   readonly device: number;
   readonly digests: number;
   readonly control: number;
-  readonly rsyncZ: number | null;
-  readonly ship: number | null;
+  /** Bytes of the network's frames in the log, before it was packed. */
+  readonly frames: number;
   readonly replaySeconds: number;
-  readonly sessionSeconds: number;
-  /** CPU time beside plain emulation's, less one; null where that was not measured. */
-  readonly guestSlowdown: number | null;
+  /** What others would have sent: once a session. */
+  readonly rsyncZ?: number;
+  readonly ship?: number;
 }
 
-/** The runs that are finished, from a file that may not exist; a torn last line was no finished run. */
-export async function readRuns(file: string): Promise<VirtualRun[]> {
-  const text = await readFile(file, 'utf8').catch(() => '');
+/** The same session under the host's clock, where a replay is opportunistic. */
+export interface HostClockRun extends Line {
+  readonly kind: 'host-clock';
+  readonly bytesTotal: number;
+}
+
+/** CPU seconds of one `make`, in virtual time and plainly emulated, one after the other. */
+export interface SlowdownPair extends Line {
+  readonly kind: 'slowdown';
+  /** Of the whole of QEMU. */
+  readonly virtualSeconds: number;
+  readonly plainSeconds: number;
+  /** Of the guest's CPU alone. */
+  readonly virtualVcpuSeconds: number;
+  readonly plainVcpuSeconds: number;
+}
+
+/** A run that came to nothing. It is tried again by the next benchmark, and stays on record. */
+export interface FailedRun extends Line {
+  readonly kind: 'failed';
+  readonly of: FinishedRun['kind'];
+  readonly because: string;
+}
+
+export type FinishedRun = VirtualRun | HostClockRun | SlowdownPair;
+export type ResultLine = FinishedRun | FailedRun;
+
+/** The lines of a file that may not exist; a torn last one was no finished run. */
+export async function readResults(file: string): Promise<ResultLine[]> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  });
   return text
     .split('\n')
     .slice(0, -1)
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as VirtualRun);
+    .map((line) => JSON.parse(line) as ResultLine);
 }
 
-export async function appendRun(file: string, run: VirtualRun): Promise<void> {
-  await appendFile(file, `${JSON.stringify(run)}\n`);
+export async function appendResult(file: string, line: ResultLine): Promise<void> {
+  await appendFile(file, `${JSON.stringify(line)}\n`);
 }
 
-/** Bytes and seconds are medians over the runs. */
-export function summarize(name: string, runs: readonly VirtualRun[]): VirtualSummary {
-  const own = runs.filter((run) => run.name === name);
-  const virtual = own.filter(({ kind }) => kind === 'virtual');
-  const plain = own.filter(({ kind }) => kind === 'plain');
-  const middle = (of: (run: VirtualRun) => number | undefined) =>
-    spreadOf(virtual.map((run) => of(run) ?? 0)).median;
-  const quiet = virtual.filter(({ loaded }) => !loaded);
-  const cpu = (of: readonly VirtualRun[]) =>
-    spreadOf(of.map(({ cpuSeconds }) => cpuSeconds)).median;
-  return {
-    ...{ name, runs: virtual.length },
-    identical: virtual.filter(({ identical }) => identical === true).length,
-    bytesTotal: middle((run) => run.bytesTotal),
-    log: middle((run) => run.log),
-    device: middle((run) => run.device),
-    digests: middle((run) => run.digests),
-    control: middle((run) => run.control),
-    rsyncZ: virtual.find((run) => run.rsyncZ !== undefined)?.rsyncZ ?? null,
-    ship: virtual.find((run) => run.ship !== undefined)?.ship ?? null,
-    replaySeconds: middle((run) => run.replaySeconds),
-    sessionSeconds: middle((run) => run.sessionSeconds),
-    guestSlowdown: plain.length === 0 || quiet.length === 0 ? null : cpu(quiet) / cpu(plain) - 1,
-  };
+/** Of each session the results of what was measured last: an older build's are no answer for this one. */
+export function latestResults(lines: readonly ResultLine[]): ResultLine[] {
+  const latest = new Map(lines.map(({ session, subject }) => [session, subject]));
+  return lines.filter(({ session, subject }) => latest.get(session) === subject);
 }

@@ -1,28 +1,47 @@
+import type { Verdict } from './verdicts.js';
 import type { VirtualBenchmark } from './virtual-benchmark.js';
 
-const COLUMNS = ['session', 'identical', 'bytes', 'log', 'rsync -z', 'ship', 'replay', 'slowdown'];
+const COLUMNS = [
+  ...['session', 'identical', 'bytes', 'at most', 'log', 'frames', 'opportunistic'],
+  ...['rsync -z', 'ship', 'replay', 'idle', 'disk'],
+];
 
 /** The result for a person. */
-export function virtualTable({ sessions, latency }: VirtualBenchmark): string {
+export function virtualTable({ sessions, verdicts }: VirtualBenchmark): string {
   const rows = sessions.map((one) => [
     one.name,
     `${String(one.identical)} of ${String(one.runs)}`,
-    String(Math.round(one.bytesTotal)),
-    String(Math.round(one.log)),
-    one.rsyncZ === null ? '' : String(one.rsyncZ),
-    one.ship === null ? '' : String(one.ship),
+    String(one.bytesTotal),
+    String(one.bytesSpread.max),
+    String(one.log),
+    String(one.frames),
+    numberOr(one.opportunistic),
+    numberOr(one.rsyncZ),
+    numberOr(one.ship),
     `${one.replaySeconds.toFixed(0)} of ${one.sessionSeconds.toFixed(0)} s`,
-    one.guestSlowdown === null ? '' : `${(100 * one.guestSlowdown).toFixed(0)} %`,
+    one.alone === null ? '' : `${(100 * one.alone.idleShare).toFixed(0)} %`,
+    `${one.diskSeconds.toFixed(1)} s`,
   ]);
-  const table = [COLUMNS, ...rows];
+  const failures = sessions.flatMap(({ name, failures }) =>
+    failures.map((failure) => `FAILED: ${name}, ${failure}`),
+  );
+  return [...aligned([COLUMNS, ...rows]), '', ...verdicts.map(verdictLine), ...failures].join('\n');
+}
+
+function verdictLine({ session, promise, measured, holds }: Verdict): string {
+  const mark = holds === null ? '?     ' : holds ? 'holds ' : 'BROKEN';
+  return `${mark}  ${session}: ${promise}: ${measured}`;
+}
+
+function aligned(table: readonly (readonly string[])[]): string[] {
   const widths = COLUMNS.map((_, i) => Math.max(...table.map((row) => (row[i] ?? '').length)));
-  const lines = table.map((row) =>
+  return table.map((row) =>
     row
       .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
       .join('  '),
   );
-  return [
-    ...lines,
-    `input latency: median ${latency.medianMs.toFixed(1)} ms, 95 % within ${latency.p95Ms.toFixed(1)} ms`,
-  ].join('\n');
+}
+
+function numberOr(value: number | null): string {
+  return value === null ? '' : String(value);
 }
