@@ -41,7 +41,8 @@ export async function emptyPair(): Promise<Pair> {
     [Symbol.asyncDispose]: async () => {
       await here.server[Symbol.asyncDispose]();
       await there.server[Symbol.asyncDispose]();
-      await rm(directory, { recursive: true, force: true });
+      // A receiver's last work in the store may still end.
+      await rm(directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -141,7 +141,8 @@ class QemuVm implements HypervisorVm {
     const socket = `${this.#runDirectory}/incoming`;
     const announceRounds = this.#announceRounds;
     await this.#orGone(loadDeviceState(this.#qmp, socket, file, { signal, announceRounds }));
-    await this.#waitForStatus(['paused', 'prelaunch']);
+    // One that its disk had stopped arrives so, and goes on like the others.
+    await this.#waitForStatus(['paused', 'prelaunch', 'io-error']);
   }
 
   /** Asked before the guest runs its first instruction: whatever gave it a network, it is found here. */
