@@ -23,7 +23,7 @@ import {
   type Pair,
 } from '../testing/tiny-pair.js';
 
-import { migrate, type MigrationReport } from './index.js';
+import { explainMigration, migrate, type MigrationReport } from './index.js';
 
 const run = promisify(execFile);
 
@@ -121,6 +121,20 @@ describe('a VM that moves between two hosts', () => {
     const { base, twin, zero, replay, delta } = report.pages.ram;
     expect(delta).toBeLessThan(base + twin + zero + replay);
     expect(report.bytes.byClass.log.sent).toBeGreaterThan(0);
+  });
+
+  test('is explained afterwards: whose memory and which files changed, and what the replay held of it', async () => {
+    await using store = await openStore({ home: here.home });
+    const { report, ram, owners, files, unexplained } = await explainMigration({ store, name: VM });
+    const pages = (shares: Readonly<Record<string, { readonly pages: number }>>) =>
+      Object.values(shares).reduce((sum, share) => sum + share.pages, 0);
+    expect(pages(owners)).toBe(pages(ram));
+    expect(owners.kernel.pages).toBeGreaterThan(0);
+    const { ram: travelled, disk } = report.pages;
+    expect(unexplained.replayed).toBe(travelled.replay + disk.replay);
+    // The session wrote two files of its own, and synced them.
+    const names = files?.map(({ owner }) => owner);
+    expect(names).toEqual(expect.arrayContaining(['/n', '/m', 'the journal']));
   });
 
   test('cannot be started at the source after the handoff', async () => {
