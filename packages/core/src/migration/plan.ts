@@ -38,14 +38,20 @@ export interface Expectation {
   readonly seconds: number | undefined;
 }
 
+/** What a replay is expected to take off what is shipped, and what asking for it costs in the end. */
+export interface Stakes {
+  readonly savesBytes: number;
+  readonly askingBytes: number;
+}
+
 export interface Plan {
   readonly strategy: Strategy;
   /** Why this one, for a person. */
   readonly reason: string;
   readonly ship: Expectation;
   readonly replay: Expectation;
-  /** What a replay is expected to take off what is shipped, and what asking for it costs in the end. */
-  readonly stakes: { readonly savesBytes: number; readonly askingBytes: number };
+  /** Undefined where the operator asked for a replay by name: then it goes on whatever it may save. */
+  readonly stakes: Stakes | undefined;
 }
 
 /**
@@ -86,7 +92,8 @@ export function planMigration(facts: PlanFacts): Plan {
     virtualTime?.inexactBecause === undefined
       ? ''
       : `; in virtual time, but not exact: ${virtualTime.inexactBecause}`;
-  const stakes = { savesBytes: saved, askingBytes: exchangeBytes };
+  const stakes =
+    facts.wanted === 'replay' ? undefined : { savesBytes: saved, askingBytes: exchangeBytes };
   const decide = (strategy: Strategy, reason: string): Plan => ({
     ...{ strategy, reason, ship, replay, stakes },
   });

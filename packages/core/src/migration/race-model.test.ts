@@ -8,7 +8,8 @@ const underWay: RaceFacts = {
   shipped: false,
   plannedSeconds: 20,
   silentSeconds: 1,
-  ...{ done: 0.4, matched: 0.3, missesInARow: 0, savesBytes: 100_000, askingBytes: 20_000 },
+  ...{ done: 0.4, matched: 0.3, missesInARow: 0 },
+  stakes: { savesBytes: 100_000, askingBytes: 20_000 },
 };
 
 describe('whether a replay is waited for', () => {
@@ -54,8 +55,7 @@ describe('whether a replay is waited for', () => {
         done: fc.double({ min: 0, max: 1, noNaN: true }),
         matched: fc.double({ min: 0, max: 1, noNaN: true }),
         missesInARow: fc.nat(60),
-        savesBytes: fc.nat(1_000_000),
-        askingBytes: fc.nat(100_000),
+        stakes: fc.record({ savesBytes: fc.nat(1_000_000), askingBytes: fc.nat(100_000) }),
       });
       fc.assert(
         fc.property(fact, (some) => {
@@ -68,6 +68,11 @@ describe('whether a replay is waited for', () => {
             ).toBeUndefined();
         }),
       );
+    });
+
+    test('is waited for when the operator asked for it by name', () => {
+      const facts = { ...lost, matched: 0.01, done: 0.6, missesInARow: 18 };
+      expect(stopReplayBecause({ ...facts, stakes: undefined })).toBeUndefined();
     });
 
     test('is waited for where time counts: what it misses is shipped meanwhile', () => {

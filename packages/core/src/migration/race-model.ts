@@ -1,5 +1,7 @@
 /** Whether a replay is still worth waiting for, while it runs. Pure, so that it can be tried on any course of events. */
 
+import type { Stakes } from './plan.js';
+
 export interface RaceFacts {
   /** What the operator wants less of. */
   readonly optimize: 'bytes' | 'time';
@@ -14,9 +16,8 @@ export interface RaceFacts {
   readonly matched: number;
   /** Recorded screens that did not appear since then. */
   readonly missesInARow: number;
-  /** What the plan expects a replay to take off what is shipped, and what asking for it costs in the end. */
-  readonly savesBytes: number;
-  readonly askingBytes: number;
+  /** Undefined: the replay was asked for by name. */
+  readonly stakes: Stakes | undefined;
 }
 
 export interface Stop {
@@ -39,20 +40,21 @@ const LISTENING_BYTES = 75;
 /**
  * Why the replay is to be stopped; undefined: it goes on. Where time counts, the residue is shipped meanwhile, so that nothing is lost
  * by waiting until that is done; and nothing is left to be gained then. Where bytes count, one that keeps missing its
- * screens goes on only as long as it can be expected to save more than it costs.
+ * screens goes on only as long as it can be expected to save more than it costs, unless the operator wanted it all the same.
  */
 export function stopReplayBecause(facts: RaceFacts): Stop | undefined {
-  const { optimize, shipped, silentSeconds, plannedSeconds } = facts;
+  const { optimize, shipped, silentSeconds, plannedSeconds, stakes } = facts;
   if (optimize === 'time' && shipped) return { because: 'shipping was faster', keep: true };
   if (silentSeconds > HANGS_SECONDS + HANGS_PLANS * plannedSeconds) {
     const because = `no input went in, and its guest did nothing, for ${silentSeconds.toFixed(0)} s`;
     return { because, keep: true };
   }
-  return optimize === 'bytes' ? stopDiverged(facts) : undefined;
+  return optimize === 'bytes' && stakes !== undefined ? stopDiverged(facts, stakes) : undefined;
 }
 
-function stopDiverged(facts: RaceFacts): Stop | undefined {
-  const { done, matched, missesInARow, savesBytes, askingBytes, plannedSeconds } = facts;
+function stopDiverged(facts: RaceFacts, stakes: Stakes): Stop | undefined {
+  const { done, matched, missesInARow, plannedSeconds } = facts;
+  const { savesBytes, askingBytes } = stakes;
   if (missesInARow < DIVERGED_MISSES) return undefined;
   const share = 2 ** (-missesInARow / HALVED_BY_MISSES);
   const produced = savesBytes * (matched + (done - matched) * share);

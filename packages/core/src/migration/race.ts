@@ -168,7 +168,7 @@ class RunningRace {
         plannedSeconds: 'log' in input ? replaySeconds(input.log) : 0,
         silentSeconds: this.#pulse.silentMs / 1000,
         ...{ done: this.#done, matched: this.#matched, missesInARow: this.#missesInARow },
-        ...plan.stakes,
+        stakes: plan.stakes,
       });
       if (stop !== undefined) this.#stop({ ...stop, keep: stop.keep && !this.#front.isComplete });
     }
