@@ -1,5 +1,5 @@
 import type { ExtendedKeyInput, HeldKey, KeyInput } from '../input/input-event.js';
-import { keyNumber } from '../virtual-time/key-number.js';
+import { keyNumber } from './key-number.js';
 
 type KeyEvent = KeyInput | ExtendedKeyInput;
 

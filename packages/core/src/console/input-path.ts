@@ -1,6 +1,6 @@
 import { describeError, RepriseError } from '../errors.js';
 import type { InputEvent } from '../input/input-event.js';
-import { keyNumber } from '../virtual-time/key-number.js';
+import { keyNumber } from './key-number.js';
 
 import { HeldKeys, heldKey, releaseOf } from './held-keys.js';
 import { type InputBacklog, InputFlow } from './input-flow.js';

@@ -1,7 +1,15 @@
+import type { SessionMark } from '../input/input-event.js';
+
 /**
  * A guest whose time counts instructions, as the rest of reprise sees it: what reaches it from outside
  * goes in at an instant of that time, and the instant comes back. Absent where time is the host's.
  */
+
+/** Input goes in at multiples of this; times in the log of such a session are whole numbers of it. */
+export const TICK_NS = 10_000_000;
+
+/** Between two marks of a session: how late a replay that goes another way is noticed at most. */
+export const MARK_EVERY_NS = 10_000_000_000;
 
 /** What a device of the guest gets. Keys are QEMU's numbers, positions the tablet's. */
 export type DeviceInput =
@@ -37,18 +45,9 @@ export interface VirtualClockStatus {
   readonly diskNs: number;
 }
 
-/** What a guest had come to at an instant of a session: equal in a replay that is exact. Digests are cut to 32 bits. */
-export interface VirtualMark {
+/** What a guest had come to at an instant of a session: equal in a replay that is exact. */
+export interface VirtualMark extends Omit<SessionMark, 'atMs'> {
   readonly atNs: number;
-  /** Since the session began. */
-  readonly instructions: number;
-  readonly diskRequests: number;
-  /** Modulo 2^16. */
-  readonly framesReceived: number;
-  readonly framesSent: number;
-  readonly disk: number;
-  readonly input: number;
-  readonly memory: number;
 }
 
 /** One session or one replay of a started guest. Errors are VIRTUAL_CLOCK_FAILED and HYPERVISOR_GONE. */

@@ -72,7 +72,11 @@ class DestinationMigration {
     const held = new Map(snapshots.map((snapshot) => [snapshot.root, snapshot]));
     const complete = held.has(meet.target);
     const base = complete ? meet.target : meet.bases.find((root) => held.has(root));
-    const virtualTime = await answerExactReplay(meet.virtualTime, this.#ending.signal);
+    const virtualTime = await answerExactReplay(
+      meet.virtualTime,
+      meet.machine,
+      this.#ending.signal,
+    );
     await channel.send('met', {
       obstacles: [...obstacles],
       ...(base === undefined ? {} : { base }),

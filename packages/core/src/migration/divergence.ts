@@ -1,5 +1,6 @@
 import type { InputLog, SessionMark } from '../input/index.js';
-import type { Divergence } from '../protocol/index.js';
+import type { Content, Divergence } from '../protocol/index.js';
+import type { Snapshot } from '../snapshot/index.js';
 
 /**
  * Where a replay in virtual time went another way than its session: between which marks, in what, and what the
@@ -28,6 +29,18 @@ export function differingParts(a: SessionMark, b: SessionMark): MarkedPart[] {
 export function comparableMarks(log: InputLog): SessionMark[] {
   const until = Math.min(log.framesMissingFromMs ?? Infinity, log.end?.atMs ?? Infinity);
   return (log.marks ?? []).filter(({ atMs }) => atMs <= until);
+}
+
+/** In what the end of a replay is not the snapshot that it was to come to. */
+export function differingEnds(
+  state: NonNullable<Content<'replayReport'>['state']>,
+  { manifest: { ram, disk, device } }: Snapshot,
+): string[] {
+  return [
+    ...(state.ramRoot === ram.root ? [] : ['memory']),
+    ...(state.diskRoot === disk.root ? [] : ['the disk']),
+    ...(state.deviceDigest === device.sha256 ? [] : ['the devices']),
+  ];
 }
 
 /** What the session had in the interval that ends at its mark number `index`; `session` counts from 0. */

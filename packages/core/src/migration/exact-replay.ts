@@ -1,12 +1,12 @@
 import { packInputLog, unpackInputLog, type InputLog } from '../input/index.js';
-import { RepriseError } from '../errors.js';
+import { describeError, RepriseError } from '../errors.js';
 import type { Machine } from '../machine/index.js';
 import type { Content } from '../protocol/index.js';
 import {
   differenceBetween,
-  identifyVirtualTime,
+  identifyReplay,
   virtualTimeReadiness,
-  type VirtualTimeIdentity,
+  type ReplayIdentity,
 } from '../virtual-time/index.js';
 
 import type { WithheldEffects } from './session-log.js';
@@ -17,21 +17,27 @@ import type { WithheldEffects } from './session-log.js';
  */
 
 /** What the source says when they meet; undefined where the machine's time is the host's. */
-export async function offerExactReplay(machine: Machine): Promise<VirtualTimeIdentity | undefined> {
+export async function offerExactReplay(machine: Machine): Promise<ReplayIdentity | undefined> {
   if (machine.clock !== 'virtual') return undefined;
   // Without the means the source could not have run the VM; whoever only passes it on ships.
-  return await identifyVirtualTime().catch(() => undefined);
+  return await identifyReplay(machine).catch(() => undefined);
 }
 
 /** The destination's answer: whether it replays exactly as the source did, and else why not. */
 export async function answerExactReplay(
-  there: VirtualTimeIdentity | undefined,
+  there: ReplayIdentity | undefined,
+  machine: Machine,
   signal: AbortSignal | undefined,
 ): Promise<Content<'met'>['virtualTime']> {
   if (there === undefined) return undefined;
   const readiness = await virtualTimeReadiness(signal === undefined ? {} : { signal });
   if (!readiness.ready) return { ready: false, because: readiness.because.slice(0, 1000) };
-  const because = differenceBetween(readiness.identity, there);
+  let because: string | undefined;
+  try {
+    because = differenceBetween(await identifyReplay(machine), there);
+  } catch (error) {
+    because = describeError(error).slice(0, 1000);
+  }
   return because === undefined ? { ready: true } : { ready: false, because };
 }
 

@@ -12,7 +12,7 @@ import { vmStatus } from '../supervisor/index.js';
 import { requireVirtualTime } from '../virtual-time/index.js';
 
 import { differFor } from './differ-for.js';
-import { comparableMarks } from './divergence.js';
+import { comparableMarks, differingEnds } from './divergence.js';
 import { replayVirtually } from './virtual-replay.js';
 
 /** Whether a session, as far as it has come, replays exactly on the host that recorded it. */
@@ -197,12 +197,7 @@ function differenceOfEnds(
   state: Content<'replayReport'>['state'],
 ): string | undefined {
   if (target === undefined || state === undefined) return undefined;
-  const { ram, disk, device } = target.manifest;
-  const parts = [
-    ...(state.ramRoot === ram.root ? [] : ['memory']),
-    ...(state.diskRoot === disk.root ? [] : ['the disk']),
-    ...(state.deviceDigest === device.sha256 ? [] : ['the devices']),
-  ];
+  const parts = differingEnds(state, target);
   if (parts.length === 0) return undefined;
   return `at the end ${parts.join(', ')} differ`;
 }

@@ -5,6 +5,7 @@ import type { Channel, Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 
 import type { Analysis } from './analysis.js';
+import { differingEnds } from './divergence.js';
 import { whyInexact } from './exact-replay.js';
 import type { Tell } from './progress.js';
 import { race, type Race } from './race.js';
@@ -129,12 +130,7 @@ class Transfer {
   #isExact({ report: { state, marks } }: Race): boolean {
     if (state === undefined) return false;
     const { head, analysis, note } = this.#o;
-    const { ram, disk, device } = head.manifest;
-    const different = [
-      ...(state.ramRoot === ram.root ? [] : ['memory']),
-      ...(state.diskRoot === disk.root ? [] : ['the disk']),
-      ...(state.deviceDigest === device.sha256 ? [] : ['the devices']),
-    ];
+    const different = differingEnds(state, head);
     if (different.length === 0) return true;
     const { input } = analysis;
     const foreseen = 'log' in input ? whyInexact(input) : undefined;

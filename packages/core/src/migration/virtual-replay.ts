@@ -8,20 +8,20 @@ import { fileImage, type Differ, type PageRuns, type State } from '@reprise/diff
 import { describeError } from '../errors.js';
 import { FlowTable, summarizeAttempts } from '../gate/index.js';
 import type { VirtualClock } from '../hypervisor/index.js';
-import type { InputLog, SessionMark } from '../input/index.js';
+import type { InputLog } from '../input/index.js';
 import type { Content, Divergence } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore, WorkingCopy } from '../snapshot/index.js';
-import { bootFilesOf, PoweredVm, runtimeDirectory } from '../supervisor/index.js';
-import { deviceInputs, nsOfMs, toSessionMark } from '../virtual-time/index.js';
-
 import {
-  comparableMarks,
-  describeDivergence,
-  differingParts,
-  divergenceAt,
-  type MarkedPart,
-} from './divergence.js';
+  bootFilesOf,
+  deviceInputs,
+  nsOfMs,
+  PoweredVm,
+  runtimeDirectory,
+} from '../supervisor/index.js';
+
+import { describeDivergence, divergenceAt } from './divergence.js';
 import { diskImage } from './images.js';
+import { compareMarks, type Compared } from './mark-comparison.js';
 import type { Replayed } from './replay.js';
 import { sessionMs } from './session-log.js';
 
@@ -197,40 +197,6 @@ async function replaySession(
   const { latestNs } = await virtualClock.status();
   if (latestNs !== 0) throw new Error('Input went in late, so the replay cannot be exact.');
   return compared;
-}
-
-interface Compared {
-  /** Marks of the log that the replay came to. */
-  readonly equal: number;
-  /** In what the next one differs; absent where all were equal. */
-  readonly different?: readonly MarkedPart[];
-}
-
-/** Holds each mark of the replay against the session's as it comes; stops the guest at the first that differs. */
-async function compareMarks(clock: VirtualClock, log: InputLog): Promise<Compared> {
-  let equal = 0;
-  for (const expected of comparableMarks(log)) {
-    const mark = await markAt(clock, expected.atMs);
-    if (mark === undefined) break;
-    const different = differingParts(expected, mark);
-    if (different.length > 0) {
-      await clock.halt();
-      return { equal, different };
-    }
-    equal++;
-  }
-  return { equal };
-}
-
-/** The replay's mark of that time; a log may lack some before it. */
-async function markAt(clock: VirtualClock, atMs: number): Promise<SessionMark | undefined> {
-  for (;;) {
-    const mark = await clock.nextMark();
-    if (mark === undefined) return undefined;
-    const { atMs: at } = toSessionMark(mark);
-    if (at === atMs) return toSessionMark(mark);
-    if (at > atMs) return undefined;
-  }
 }
 
 function watch(

@@ -5,14 +5,14 @@ import { attempts } from '../gate/attempts.js';
 import { ancestorSchema, handoffMessageSchema } from '../lease/index.js';
 import { machineSchema, sha256Hex } from '../machine/index.js';
 import { vmName } from '../snapshot/index.js';
-import { virtualTimeIdentity } from '../virtual-time/identity.js';
+import { replayIdentity } from '../virtual-time/identity.js';
 
 /**
  * Every message of the protocol in one table: its number on the wire, who may send it, what its bytes
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 
 export type Side = 'source' | 'destination';
 
@@ -49,7 +49,7 @@ const meet = z.strictObject({
   /** Bytes that the target occupies on the source, for the destination's space check. */
   occupiedBytes: count,
   /** What the source's guests run on in virtual time; only where the machine's clock is virtual. */
-  virtualTime: virtualTimeIdentity.optional(),
+  virtualTime: replayIdentity.optional(),
 });
 
 const met = z.strictObject({

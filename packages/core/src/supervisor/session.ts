@@ -4,7 +4,6 @@ import { SessionClock } from '../input/index.js';
 import { identifyProcess } from '../lease/index.js';
 import { CleanupStack } from '../process/index.js';
 import type { SessionSummary, SnapshotStore } from '../snapshot/index.js';
-import { requireVirtualTime } from '../virtual-time/index.js';
 
 import type { VmStatus } from './control.js';
 import type { SessionRequest } from './messages.js';
@@ -68,13 +67,6 @@ export class Session {
     const flows = new FlowTable(() => clock.now());
     const cleanup = new CleanupStack();
     await store.vm(name);
-    const { clock: time } = await store.machine(name);
-    if (time === 'virtual') {
-      await requireVirtualTime({
-        ...(events.signal === undefined ? {} : { signal: events.signal }),
-        onTest: () => events.onProgress?.('testing virtual time on this host, once'),
-      });
-    }
     const grant = await store.lease.acquireToRun(name);
     cleanup.defer(() => grant.release());
     try {

@@ -1,5 +1,6 @@
 import { describeError, RepriseError } from '../errors.js';
 import { openStore } from '../snapshot/index.js';
+import { requireVirtualTime } from '../virtual-time/index.js';
 
 import { serveControl, type ControlRequest } from './control.js';
 import { sessionRequest, type SessionReply } from './messages.js';
@@ -28,11 +29,21 @@ function letGo(): void {
 async function supervise(request: ReturnType<typeof sessionRequest.parse>): Promise<void> {
   const store = await openStore({ home: request.home });
   const starting = new AbortController();
+  const onProgress = (text: string) => {
+    void tell({ kind: 'progress', text });
+  };
+  // Here and not in the session: the test runs a guest with the session's own parts.
+  if ((await store.machine(request.name)).clock === 'virtual') {
+    await requireVirtualTime({
+      signal: starting.signal,
+      onTest: () => {
+        onProgress('testing virtual time on this host, once');
+      },
+    });
+  }
   const session = await Session.start(store, request, {
+    onProgress,
     signal: starting.signal,
-    onProgress: (text) => {
-      void tell({ kind: 'progress', text });
-    },
   });
   let finish: () => void = () => undefined;
   const over = new Promise<void>((resolve) => (finish = resolve));

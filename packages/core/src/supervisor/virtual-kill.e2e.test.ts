@@ -18,7 +18,7 @@ import {
   VM,
   type Pair,
 } from '../testing/tiny-pair.js';
-import { keyNumber } from '../virtual-time/key-number.js';
+import { keyNumber } from '../console/key-number.js';
 
 import { discardSession, startVm, suspendVm, vmStatus } from './index.js';
 

@@ -1,10 +1,15 @@
 import type { InputInjector } from '../console/index.js';
 import { RepriseError } from '../errors.js';
-import type { DeviceInput, VirtualClock, VirtualClockStatus } from '../hypervisor/index.js';
+import {
+  type DeviceInput,
+  MARK_EVERY_NS,
+  TICK_NS,
+  type VirtualClock,
+  type VirtualClockStatus,
+} from '../hypervisor/index.js';
 import type { InputEvent, InputLogHeader, InputLogWriter } from '../input/index.js';
-import { msOfNs, toDevice, toRecorded, toSessionMark } from '../virtual-time/device-input.js';
-import { MARK_EVERY_NS, TICK_NS } from '../virtual-time/plugin.js';
 
+import { msOfNs, toDevice, toRecorded, toSessionMark } from './device-input.js';
 import { FrameInlet, type FrameInletOptions } from './frame-inlet.js';
 
 /** A host that gives up more than this share of the time is too slow for its guest. */

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import type { QemuOptions } from '../hypervisor/qemu/qemu.js';
+import { TICK_NS } from '../hypervisor/virtual-clock.js';
 
 import { keepBusy } from './host-load.js';
-import { TICK_NS } from './plugin.js';
 import { bootTinyTrial, typing } from './testing/tiny-trial.js';
 import type { PlayTrial, Trial, TrialGuest } from './trial-guest.js';
 
@@ -24,9 +24,19 @@ function without(rule: 'inject-at-once' | 'disk-batches'): QemuOptions {
   };
 }
 
-const withIoeventfd: QemuOptions = {
-  rewriteArguments: (args) => args.map((arg) => arg.replace(/^(virtio-blk.*),ioeventfd=off/, '$1')),
-};
+/** Starts QEMU with another argument in place of the one that matches. */
+function instead(of: RegExp, put: string): QemuOptions {
+  return { rewriteArguments: (args) => args.map((arg) => arg.replace(of, put)) };
+}
+
+const withIoeventfd = instead(/^(virtio-blk.*),ioeventfd=off/, '$1');
+
+/** Broadcasts that nobody answers, many at a time; they leave the guest all the same. */
+const TRAFFIC = [
+  'ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0 #300',
+  'for i in 1 2 3 4 5 6 7 8 9; do arping -c 1 -w 1 -I eth0 10.0.2.$i; done >/dev/null #3000',
+  'dd if=/dev/zero bs=1k count=200 | nc -u -w 1 10.0.2.255 9 #1500',
+];
 
 /** Enough disk traffic, programs and idling that a departure from any rule shows. */
 const SESSION = [
@@ -120,5 +130,28 @@ describe('a session in virtual time', () => {
   test('is lost when network cards announce themselves after a resume', async () => {
     const replayed = await guest.replay(trial, { announceRounds: 5 });
     expect(replayed.ram).not.toBe(trial.end.ram);
+  });
+
+  describe('with traffic on the network', () => {
+    let sent: Trial;
+
+    beforeAll(async () => {
+      sent = await guest.record(typing(TRAFFIC));
+    }, 120_000);
+
+    test('replays bit for bit', async () => {
+      expect(sent.end.marks.at(-1)?.framesSent).toBeGreaterThan(5);
+      expect(await guest.replay(sent)).toEqual(sent.end);
+    });
+
+    test('is lost when the card is kicked through an event descriptor', async () => {
+      const replayed = await guest.replay(sent, instead(/^(virtio-net.*),ioeventfd=off/, '$1'));
+      expect(replayed.ram).not.toBe(sent.end.ram);
+    });
+
+    test('is lost when the card sends whenever the main loop is ready', async () => {
+      const replayed = await guest.replay(sent, instead(/^(virtio-net.*),tx=timer/, '$1'));
+      expect(replayed.ram).not.toBe(sent.end.ram);
+    });
   });
 });

@@ -1,9 +1,9 @@
-/** Guests whose time counts instructions: whether they run here, and how input reaches them. */
-export { deviceInputs, msOfNs, nsOfMs, toSessionMark } from './device-input.js';
+/** Guests whose time counts instructions: whether they run here, and whether elsewhere alike. Above the supervisor: the test runs a guest. */
 export {
   differenceBetween,
-  identifyVirtualTime,
-  virtualTimeIdentity,
+  identifyReplay,
+  replayIdentity,
+  type ReplayIdentity,
   type VirtualTimeIdentity,
 } from './identity.js';
 export {

@@ -7,18 +7,17 @@ import { join } from 'node:path';
 import { createOverlay, DiskView, overlayBlocks } from '@reprise/blkdriver-native';
 
 import { QemuHypervisor, type QemuOptions } from '../hypervisor/qemu/qemu.js';
-import type {
-  DeviceInput,
-  TimedDeviceInput,
-  VirtualClock,
-  VirtualMark,
+import {
+  TICK_NS,
+  type DeviceInput,
+  type TimedDeviceInput,
+  type VirtualClock,
+  type VirtualMark,
 } from '../hypervisor/virtual-clock.js';
 import type { BootFiles } from '../hypervisor/index.js';
 import type { Machine } from '../machine/index.js';
 import { copySparse } from '../snapshot/index.js';
 import { PoweredVm } from '../supervisor/powered-vm.js';
-
-import { TICK_NS } from './plugin.js';
 
 /** Where a guest stood at the end of a run: digests, and the session's time; and its marks on the way. */
 export interface TrialState {

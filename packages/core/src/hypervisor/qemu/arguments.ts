@@ -1,9 +1,27 @@
+import { createHash } from 'node:crypto';
+
 import type { Machine } from '../../machine/index.js';
-import { ICOUNT_SHIFT } from '../../virtual-time/plugin.js';
 import type { StartOptions } from '../port.js';
 
 import { BALLOON_ID } from './balloon.js';
 import { networkArguments } from './network.js';
+import { ICOUNT_SHIFT } from './vclock-plugin.js';
+
+/** What stands for the paths of one run where the arguments of two hosts are compared. */
+const ANY_RUN = {
+  ...{ ramFile: '<ram>', diskSocket: '<disk>', diskExport: '<export>', runDirectory: '<run>' },
+  ...{ boot: { kernel: '<kernel>', initrd: '<initrd>' }, deviceState: '<state>' },
+  gate: 'closed' as const,
+};
+
+/** SHA-256 of what QEMU is started with for a guest in virtual time, wherever its files are. */
+export function argumentsDigest(machine: Machine): string {
+  const args = [
+    ...qemuArguments({ ...ANY_RUN, machine }),
+    ...virtualClockArguments(ANY_RUN.runDirectory, '<plugin>'),
+  ];
+  return createHash('sha256').update(JSON.stringify(args)).digest('hex');
+}
 
 /** Where a run's sockets stand. */
 export interface QemuSockets {

@@ -1,4 +1,3 @@
-import type { ClockClient } from '../../virtual-time/clock-client.js';
 import type {
   DeviceInput,
   TimedDeviceInput,
@@ -6,6 +5,8 @@ import type {
   VirtualClockStatus,
   VirtualMark,
 } from '../virtual-clock.js';
+
+import type { ClockClient } from './clock-client.js';
 
 /** The plugin's clock, whose stops are over when QEMU itself says that the guest stands. */
 export class QemuVirtualClock implements VirtualClock {

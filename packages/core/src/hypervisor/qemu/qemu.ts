@@ -4,8 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RepriseError, throwIfCancelled } from '../../errors.js';
 import type { Machine } from '../../machine/index.js';
 import { CleanupStack, findProgram, OwnedProcess } from '../../process/index.js';
-import { ClockClient } from '../../virtual-time/clock-client.js';
-import { vclockPlugin } from '../../virtual-time/plugin.js';
 import type {
   ExitReport,
   GuestProgress,
@@ -19,6 +17,7 @@ import type { VirtualClock } from '../virtual-clock.js';
 import { qemuArguments, socketsIn, virtualClockArguments } from './arguments.js';
 import { squeezeGuest } from './balloon.js';
 import { canonicalizeDeviceState } from './canonical-device-state.js';
+import { ClockClient } from './clock-client.js';
 import { withoutHostNetwork } from './confinement.js';
 import { loadDeviceState, saveDeviceState } from './device-state.js';
 import { InputQueues } from './input-queues.js';
@@ -27,6 +26,7 @@ import { cpuTimes, diskRequests } from './progress.js';
 import { QEMU_PACKAGE, QEMU_PROGRAM } from './program.js';
 import { QmpClient } from './qmp.js';
 import { QemuVirtualClock } from './qemu-virtual-clock.js';
+import { vclockPlugin } from './vclock-plugin.js';
 
 const CONTROL_TIMEOUT_MS = 60_000;
 const QUIT_TIMEOUT_MS = 10_000;

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { ensureGuest, READY_MARKER } from '@reprise/guests';
 
+import { keyNumber } from '../../console/key-number.js';
 import { keystroke, keysym } from '../../console/keysym.js';
 import type { DeviceInput, VirtualClock } from '../../hypervisor/virtual-clock.js';
 import { parseMachine, type Machine } from '../../machine/index.js';
-import { keyNumber } from '../key-number.js';
 import { type PlayTrial, TrialGuest } from '../trial-guest.js';
 
 const BOOT_TIMEOUT_MS = 120_000;

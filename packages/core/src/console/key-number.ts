@@ -1,4 +1,4 @@
-import { keysym } from '../console/keysym.js';
+import { keysym } from './keysym.js';
 
 /**
  * Keysyms to QEMU's key numbers on a US keyboard, which is the layout that QEMU assumes too. A number is

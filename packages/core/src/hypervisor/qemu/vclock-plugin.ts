@@ -3,19 +3,13 @@ import { createReadStream } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
-import { RepriseError } from '../errors.js';
+import { RepriseError } from '../../errors.js';
 
 /** The built plugin, whether this module runs from src (tests) or from dist. */
-const PLUGIN = new URL('../../../qemu-vclock/build/plugin/vclock.so', import.meta.url);
+const PLUGIN = new URL('../../../../qemu-vclock/build/plugin/vclock.so', import.meta.url);
 
 /** What QEMU is started with for a guest in virtual time. Part of what must be equal for a replay to be exact. */
 export const ICOUNT_SHIFT = 2;
-
-/** Input goes in at multiples of this; times in the log of such a session are whole numbers of it. */
-export const TICK_NS = 10_000_000;
-
-/** Between two marks of a session: how late a replay that goes another way is noticed at most. */
-export const MARK_EVERY_NS = 10_000_000_000;
 
 /** The plugin's path: REPRISE_VCLOCK_PLUGIN, or where the build puts it. Throws VIRTUAL_TIME_UNAVAILABLE. */
 export async function vclockPlugin(): Promise<string> {

@@ -1,15 +1,14 @@
+import { keyNumber } from '../console/key-number.js';
 import {
   type DeviceInput,
   MOST_AXIS,
+  TICK_NS,
   type TimedDeviceInput,
   type VirtualMark,
 } from '../hypervisor/virtual-clock.js';
 import type { InputEvent, InputLog, SessionMark } from '../input/input-event.js';
 import { TICK_MS } from '../input/input-event.js';
 import { recordsOf } from '../input/log-records.js';
-
-import { keyNumber } from './key-number.js';
-import { TICK_NS } from './plugin.js';
 
 /**
  * Between what a viewer sends and what a device gets. A log of a session in virtual time holds the latter:

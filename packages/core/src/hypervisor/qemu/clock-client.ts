@@ -1,14 +1,14 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { cancelled, RepriseError, throwIfCancelled } from '../errors.js';
+import { cancelled, RepriseError, throwIfCancelled } from '../../errors.js';
 import type {
   DeviceInput,
   TimedDeviceInput,
   VirtualClock,
   VirtualClockStatus,
   VirtualMark,
-} from '../hypervisor/virtual-clock.js';
+} from '../virtual-clock.js';
 
 import {
   appendedBytes,
@@ -18,7 +18,7 @@ import {
   type Reply,
   ReplyReader,
   type Request,
-} from './messages.js';
+} from './clock-messages.js';
 
 const CONNECT_RETRY_MS = 10;
 /** A tick comes every few ms, but the guest may be held by its disk for as long as QEMU waits for that. */

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import { keyNumber } from '../console/key-number.js';
 import { keysym, keystroke } from '../console/keysym.js';
 import { MOST_AXIS } from '../hypervisor/virtual-clock.js';
 
 import { deviceInputs, msOfNs, nsOfMs, toDevice, toRecorded } from './device-input.js';
-import { keyNumber } from './key-number.js';
 
 const screen = { width: 800, height: 600 };
 

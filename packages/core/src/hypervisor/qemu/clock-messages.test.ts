@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { RepriseError } from '../errors.js';
+import { RepriseError } from '../../errors.js';
 
-import { appendedBytes, encodeRequest, numberOf, ReplyReader } from './messages.js';
+import { appendedBytes, encodeRequest, numberOf, ReplyReader } from './clock-messages.js';
 
 function reply(type: number, id: number, body: Buffer, version = 2): Buffer {
   const head = Buffer.alloc(10);

@@ -1,11 +1,11 @@
-import { RepriseError } from '../errors.js';
+import { RepriseError } from '../../errors.js';
 import type {
   DeviceInput,
   TimedDeviceInput,
   VirtualClockStatus,
   VirtualMark,
-} from '../hypervisor/virtual-clock.js';
-import { inputLimits } from '../input/input-event.js';
+} from '../virtual-clock.js';
+import { inputLimits } from '../../input/input-event.js';
 
 /** The control protocol of the plugin, as bytes: packages/qemu-vclock/docs/control-protocol.md. */
 
