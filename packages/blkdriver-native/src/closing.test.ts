@@ -33,6 +33,7 @@ for (let round = 0; round < 8; round++) {
   await Promise.all([server.close(), disk.close(), disk.close(), server.close()]);
   // Free at once: whoever resolved first, everything had ended.
   await (await VirtualDisk.open(chain)).close();
+  await Promise.all(clients);
   await Promise.all([server.close(), disk.close()]);
 }
 console.log('done');`,

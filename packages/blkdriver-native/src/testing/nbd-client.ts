@@ -36,6 +36,10 @@ export class NbdClient {
 
   static async connect(socketPath: string): Promise<NbdClient> {
     const socket = connect(socketPath);
+    const closed = new AbortController();
+    socket.once('close', () => {
+      closed.abort();
+    });
     await once(socket, 'connect');
     const hello = Buffer.alloc(4 + 16 + 4);
     hello.writeUInt32BE(3, 0); // fixed newstyle, no zeroes
@@ -46,7 +50,7 @@ export class NbdClient {
     socket.write(hello);
     let greeting = Buffer.alloc(0);
     while (greeting.length < 18 + 10) {
-      const [data] = (await once(socket, 'data')) as [Buffer<ArrayBuffer>];
+      const [data] = (await once(socket, 'data', closed)) as [Buffer<ArrayBuffer>];
       greeting = Buffer.concat([greeting, data]);
     }
     return new NbdClient(socket);
