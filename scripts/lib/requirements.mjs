@@ -1,5 +1,5 @@
 // What reprise needs from the system, who provides it on Debian, and why.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 
 /**
@@ -61,6 +61,8 @@ const REQUIREMENTS = [
     package: 'doctest-dev',
     why: "runs the driver's own tests",
   },
+  { use: 'test', program: 'clang++', package: 'clang', why: 'fuzzes the parsers' },
+  { use: 'test', file: libFuzzer(), package: 'libclang-rt-dev', why: 'fuzzes the parsers' },
   {
     use: 'bench',
     program: 'nbdkit',
@@ -107,4 +109,20 @@ function searchPath() {
 /** Node's headers stand beside it, except in Debian's own package. */
 function nodeHeader() {
   return join(dirname(dirname(process.execPath)), 'include', 'node', 'node_api.h');
+}
+
+/** libFuzzer lies in a folder of clang's version and of the processor; the folder of all versions where there is none. */
+function libFuzzer() {
+  const versions = '/usr/lib/clang';
+  const libraries = existsSync(versions)
+    ? readdirSync(versions).flatMap((version) => {
+        const directory = join(versions, version, 'lib', 'linux');
+        return existsSync(directory)
+          ? readdirSync(directory).map((name) => join(directory, name))
+          : [];
+      })
+    : [];
+  return (
+    libraries.find((path) => /libclang_rt\.fuzzer-[^/]+\.a$/.test(path)) ?? join(versions, 'fuzzer')
+  );
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -25,40 +24,35 @@ class BusyPollSlot {
 
 /// Looks for a client's next request for a moment before going to sleep for it.
 ///
-/// To sleep and to be woken takes longer than a whole cached request, and a client
-/// that waits for one answer sends the next request within microseconds. Where it
-/// did not, the connection sleeps at once for its next waits: 1 of them, then 3, 7
-/// and so on, so that an idle or slow client costs nothing to speak of.
+/// To sleep and to be woken takes longer than a whole cached request, the more so in a
+/// virtual machine, whose processors are woken by their host. A client that waits for
+/// one answer sends its next request soon after. So the look lasts up to `kLongestLook`
+/// once a wait was that short, and there is none after a wait that was longer: an idle
+/// client costs one look, a slow one none.
 class BusyPoll {
  public:
   explicit BusyPoll(BusyPollSlot& slot) noexcept : slot_(slot) {}
 
   /// As `InputBuffer::fill`.
   bool fill(InputBuffer& input) noexcept {
-    if (rest_ > 0) {
-      --rest_;
-      return input.fill();
+    const auto start = Clock::now();
+    auto filled = InputBuffer::Fill::kNothing;
+    if (worth_looking_ && slot_.take()) {
+      filled = look(input, start + kLongestLook);
+      slot_.give_back();
     }
-    if (!slot_.take()) return input.fill();
-    const InputBuffer::Fill filled = look(input);
-    slot_.give_back();
-    if (filled == InputBuffer::Fill::kNothing) {
-      penalty_ = std::min(2 * penalty_ + 1, kLongestRest);
-      rest_ = penalty_;
-      return input.fill();
-    }
-    penalty_ = 0;
-    return filled == InputBuffer::Fill::kBytes;
+    if (filled != InputBuffer::Fill::kNothing) return filled == InputBuffer::Fill::kBytes;
+    const bool more = input.fill();
+    worth_looking_ = Clock::now() - start < kLongestLook;
+    return more;
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::microseconds kWindow{30};
-  static constexpr unsigned kLongestRest = 1023;
+  static constexpr std::chrono::microseconds kLongestLook{100};
   static constexpr int kPausesBetweenLooks = 16;
 
-  static InputBuffer::Fill look(InputBuffer& input) noexcept {
-    const auto end = Clock::now() + kWindow;
+  static InputBuffer::Fill look(InputBuffer& input, Clock::time_point end) noexcept {
     InputBuffer::Fill filled;
     while ((filled = input.fill_without_sleeping()) == InputBuffer::Fill::kNothing &&
            Clock::now() < end) {
@@ -76,8 +70,7 @@ class BusyPoll {
   }
 
   BusyPollSlot& slot_;
-  unsigned rest_ = 0;     // waits that are slept through
-  unsigned penalty_ = 0;  // the rest after the last miss
+  bool worth_looking_ = true;  // whether the last wait was short
 };
 
 }  // namespace reprise::blk::nbd
