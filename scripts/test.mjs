@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { fail, isInterrupted, say } from './lib/process.mjs';
 import { SANITIZERS, runCtest, runJest, runnersOf } from './lib/test-runners.mjs';
