@@ -54,6 +54,12 @@ std::string_view code_name(ErrorCode code) noexcept {
   return "IO_FAILED";
 }
 
+void check_wanted(const std::stop_token& stop) {
+  if (!stop.stop_requested()) return;
+  throw Error(ErrorCode::kAborted,
+              "The operation was aborted by its caller. Start it again when it is wanted.");
+}
+
 void throw_os_error(std::string_view doing, const std::filesystem::path& path, int os_error) {
   const std::string reason = std::generic_category().message(os_error);
   std::string message = "Cannot " + std::string(doing) + " " + path.string() + ": " + reason + ". ";

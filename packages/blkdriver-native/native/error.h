@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -56,6 +57,9 @@ class Error : public std::runtime_error {
   std::filesystem::path path_;
   int os_error_;
 };
+
+/// Throws Error(kAborted) when the caller wants the work no more.
+void check_wanted(const std::stop_token& stop);
 
 /// Throws the Error that fits a failed system call: a full disk is kNoSpace.
 [[noreturn]] void throw_os_error(std::string_view doing, const std::filesystem::path& path,

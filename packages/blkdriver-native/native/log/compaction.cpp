@@ -43,7 +43,7 @@ void keep_unseen(const Record& record, SeenBlocks& seen, Sink&& sink) {
 
 CompactionResult write_compacted(std::span<const SegmentView> inputs, std::uint64_t block_count,
                                  const Segment::Identity& identity, Numbering numbering,
-                                 const std::filesystem::path& out) {
+                                 const std::filesystem::path& out, const std::stop_token& stop) {
   auto spool_path = out;
   ReversingSpool spool(spool_path += ".spool");
   SeenBlocks seen(block_count);
@@ -51,6 +51,7 @@ CompactionResult write_compacted(std::span<const SegmentView> inputs, std::uint6
   std::vector<Record> batch(kBatch);
   Cursor backward({inputs.begin(), inputs.end()}, {.direction = Direction::kBackward});
   while (const std::size_t n = backward.next(batch)) {
+    check_wanted(stop);
     for (std::size_t i = 0; i < n; ++i) {
       const Record& record = batch[i];
       if (record.kind == RecordKind::kRevert && numbering == Numbering::kFresh) {

@@ -58,7 +58,7 @@ void merge_overlays(const std::filesystem::path& dir,
     }
   }
   write_compacted(segments, blocks, {.first_sequence = 1, .epoch = 0, .salt = salt},
-                  Numbering::kFresh, segment_path(staged.path(), 0, true));
+                  Numbering::kFresh, segment_path(staged.path(), 0, true), stop);
   write_header(staged.path(), size_bytes, OverlayState::kSealed, salt);
   check_wanted(stop);
   staged.commit();

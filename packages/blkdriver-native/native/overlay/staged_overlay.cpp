@@ -47,12 +47,6 @@ void StagedDirectory::commit() {
   sync_directory(parent);
 }
 
-void check_wanted(const std::stop_token& stop) {
-  if (!stop.stop_requested()) return;
-  throw Error(ErrorCode::kAborted,
-              "The operation was aborted by its caller. Start it again when it is wanted.");
-}
-
 std::uint64_t random_salt() {
   const Identifier id = random_identifier();
   std::uint64_t salt;

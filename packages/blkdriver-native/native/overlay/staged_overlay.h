@@ -27,9 +27,6 @@ class StagedDirectory {
   std::filesystem::path staged_;
 };
 
-/// Throws Error(kAborted) when the caller wants the work no more.
-void check_wanted(const std::stop_token& stop);
-
 std::uint64_t random_salt();
 
 UniqueFd create_data_file(const std::filesystem::path& dir, std::uint64_t size_bytes);

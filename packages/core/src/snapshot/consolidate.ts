@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm } from 'node:fs/promises';
 
-import { cancelled, throwIfCancelled } from '../errors.js';
+import { throwIfCancelled } from '../errors.js';
 import { syncDirectory, temporaryPath, writeRecord } from '../lease/durable-file.js';
 import type { StoreContext } from './context.js';
 import { syncTree } from './commit.js';
@@ -61,13 +61,14 @@ async function mergeInto(
   const building = temporaryPath(vm.layer(id));
   await mkdir(vm.layers, { recursive: true, mode: 0o700 });
   try {
-    await disks.mergeOverlays(building, paths);
-    if (signal?.aborted === true) throw cancelled(signal);
+    await disks.mergeOverlays(building, paths, signal);
+    throwIfCancelled(signal);
     await syncTree(building);
     await rename(building, vm.layer(id));
     await syncDirectory(vm.layers);
   } catch (error) {
     await rm(building, { recursive: true, force: true });
+    throwIfCancelled(signal);
     throw error;
   }
   return id;

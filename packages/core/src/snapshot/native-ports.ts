@@ -27,9 +27,9 @@ export const nativeDiskLayers: DiskLayers = {
     const driver = await import('@reprise/blkdriver-native');
     await driver.createOverlay(directory, { sizeBytes });
   },
-  mergeOverlays: async (directory, layers) => {
+  mergeOverlays: async (directory, layers, signal) => {
     const driver = await import('@reprise/blkdriver-native');
-    await driver.mergeOverlays(directory, layers);
+    await driver.mergeOverlays(directory, layers, signal === undefined ? {} : { signal });
   },
   overlayBlocks: async (layers) => {
     const driver = await import('@reprise/blkdriver-native');

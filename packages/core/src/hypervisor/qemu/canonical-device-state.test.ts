@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { hostClockReadings } from './canonical-device-state.js';
+import { canonicalDeviceState, hostClockReadings } from './canonical-device-state.js';
 
 function timerSection(id: number, readings: readonly [bigint, bigint]): Buffer {
   const [ticks, clock] = readings;
@@ -40,5 +40,12 @@ describe('the readings of the host in a device state', () => {
     for (let length = 0; length < section.length; length++) {
       expect(hostClockReadings(section.subarray(0, length))).toEqual([]);
     }
+  });
+
+  test('are set to zero, and nothing else is', () => {
+    const state = Buffer.concat([noise, timerSection(3, [0x1234n, 0x5678n]), noise]);
+    expect(canonicalDeviceState(state)).toEqual(
+      Buffer.concat([noise, timerSection(3, [0n, 0n]), noise]),
+    );
   });
 });

@@ -1,6 +1,11 @@
-import { open } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+
+import { ramSections, withPagesInOneSection } from './ram-sections.js';
 
 /**
+ * Two things in a saved device state are the host's, not the guest's. One is how QEMU divides pages into sections;
+ * see ram-sections.ts. The other:
+ *
  * A saved device state holds two readings of the host's own clocks, in QEMU's section `timer`: offsets of
  * the TSC and of the real-time virtual clock. A guest whose time counts instructions never sees either, but
  * no two runs have the same. They are set to zero, so that equal guests have equal device states.
@@ -27,25 +32,32 @@ const BEFORE_HEAD = 5;
 /** Where in a device state the host's readings stand, 8 bytes each; empty where that is not certain. */
 export function hostClockReadings(state: Buffer): number[] {
   const found: number[] = [];
-  for (let at = state.indexOf(HEAD); at !== -1; at = state.indexOf(HEAD, at + 1)) {
+  // Before that stand pages, the guest's to write.
+  const from = ramSections(state)?.end ?? 0;
+  for (let at = state.indexOf(HEAD, from); at !== -1; at = state.indexOf(HEAD, at + 1)) {
     if (isTimerSection(state, at)) found.push(at);
   }
-  // A guest can write what looks like a second one into its display's memory. Then both stay as they are.
+  // Where two look like it, the guest may have written one of them. Then both stay as they are.
   const [only] = found;
   if (only === undefined || found.length > 1) return [];
   return [only + TICKS_OFFSET_AT, only + CLOCK_OFFSET_AT];
 }
 
-/** Rewrites a saved device state in place. It stays loadable; one of another layout is left alone. */
+/** The same device state, without what is the host's in it. One of another layout is returned as it is. */
+export function canonicalDeviceState(saved: Buffer): Buffer {
+  const state = Buffer.from(withPagesInOneSection(saved));
+  for (const at of hostClockReadings(state)) state.fill(0, at, at + 8);
+  return state;
+}
+
+/** Rewrites a saved device state, durably and whole or not at all. It stays loadable. */
 export async function canonicalizeDeviceState(file: string): Promise<void> {
-  const handle = await open(file, 'r+');
-  try {
-    const readings = hostClockReadings(await handle.readFile());
-    for (const at of readings) await handle.write(Buffer.alloc(8), 0, 8, at);
-    if (readings.length > 0) await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  const saved = await readFile(file);
+  const canonical = canonicalDeviceState(saved);
+  if (canonical.equals(saved)) return;
+  const partial = `${file}.partial`;
+  await writeFile(partial, canonical, { flush: true });
+  await rename(partial, file);
 }
 
 function isTimerSection(state: Buffer, at: number): boolean {

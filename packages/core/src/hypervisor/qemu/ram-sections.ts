@@ -1,0 +1,123 @@
+/**
+ * RAM that QEMU keeps out of the RAM file (the display's memory, firmware) stands in a saved device state, in
+ * sections of the device `ram`:
+ *
+ *   01 | id u32 | 03 "ram" | instance u32 = 0 | version u32 = 4 | sizes of the blocks | end | 7e | id u32
+ *   02 | id u32 | pages | end | 7e | id u32        any number of times
+ *   03 | id u32 | pages | end | 7e | id u32
+ *
+ * A page is a u64, its address with flags in the low 12 bits; then, but after `CONTINUE`, its block's name
+ * (a length u8 first); then a byte that it is filled with, or 4096 bytes. The end is a page with only the flag `END`.
+ */
+
+const SECTION = { first: 0x01, part: 0x02, last: 0x03, footer: 0x7e } as const;
+const FLAG = { zero: 0x02, sizes: 0x04, page: 0x08, end: 0x10, continue: 0x20 } as const;
+const FLAGS = 0xfff;
+const PAGE_BYTES = 4096;
+const HEAD_BYTES = 1 + 4;
+const FOOTER_BYTES = 1 + 4;
+const RECORD_BYTES = 8;
+const FIRST_HEAD = Buffer.from('\x03ram\0\0\0\0\0\0\0\x04', 'latin1');
+/** What stands before the sections: the machine's name, and which capabilities were on. */
+const LONGEST_PREAMBLE = 4096;
+
+export interface RamSections {
+  readonly id: number;
+  /** Where the first section ends, which says the sizes. */
+  readonly pagesFrom: number;
+  /** Of each later section the pages, without their end: `[from, to)`. */
+  readonly pages: readonly (readonly [number, number])[];
+  /** Where the last section ends, and the devices begin. */
+  readonly end: number;
+}
+
+/** The sections of RAM in a device state; undefined where it has another layout. */
+export function ramSections(state: Buffer): RamSections | undefined {
+  const head = state.subarray(0, LONGEST_PREAMBLE).indexOf(FIRST_HEAD);
+  if (head < HEAD_BYTES || state[head - HEAD_BYTES] !== SECTION.first) return undefined;
+  const id = state.readUInt32BE(head - 4);
+  const sizes = endOfRecords(state, head + FIRST_HEAD.length, 'sizes');
+  if (sizes === undefined || !isFooter(state, sizes + RECORD_BYTES, id)) return undefined;
+  const pagesFrom = sizes + RECORD_BYTES + FOOTER_BYTES;
+  const pages: [number, number][] = [];
+  for (let at = pagesFrom; ;) {
+    if (at + HEAD_BYTES > state.length || state.readUInt32BE(at + 1) !== id) return undefined;
+    const kind = state[at];
+    if (kind !== SECTION.part && kind !== SECTION.last) return undefined;
+    const from = at + HEAD_BYTES;
+    const to = endOfRecords(state, from, 'pages');
+    if (to === undefined || !isFooter(state, to + RECORD_BYTES, id)) return undefined;
+    pages.push([from, to]);
+    at = to + RECORD_BYTES + FOOTER_BYTES;
+    if (kind === SECTION.last) return { id, pagesFrom, pages, end: at };
+  }
+}
+
+/**
+ * How many sections QEMU divides the pages into depends on how long it had to wait for a CPU. All pages in one
+ * section, and then the last one without any, say the same. A state of another layout is returned as it is.
+ */
+export function withPagesInOneSection(state: Buffer): Buffer {
+  const sections = ramSections(state);
+  if (sections === undefined) return state;
+  const { id, pagesFrom, pages, end } = sections;
+  const section = (kind: number, content: readonly Buffer[]): Buffer[] => {
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.writeUInt8(kind);
+    head.writeUInt32BE(id, 1);
+    const tail = Buffer.alloc(RECORD_BYTES + FOOTER_BYTES);
+    tail.writeBigUInt64BE(BigInt(FLAG.end));
+    tail.writeUInt8(SECTION.footer, RECORD_BYTES);
+    tail.writeUInt32BE(id, RECORD_BYTES + 1);
+    return [head, ...content, tail];
+  };
+  const all = pages.map(([from, to]) => state.subarray(from, to));
+  return Buffer.concat([
+    state.subarray(0, pagesFrom),
+    ...section(SECTION.part, all),
+    ...section(SECTION.last, []),
+    state.subarray(end),
+  ]);
+}
+
+function isFooter(state: Buffer, at: number, id: number): boolean {
+  return (
+    at + FOOTER_BYTES <= state.length &&
+    state[at] === SECTION.footer &&
+    state.readUInt32BE(at + 1) === id
+  );
+}
+
+/** Where the record stands that ends what begins at `at`. */
+function endOfRecords(state: Buffer, at: number, kind: 'sizes' | 'pages'): number | undefined {
+  while (at + RECORD_BYTES <= state.length) {
+    const flags = state.readUInt32BE(at + 4) & FLAGS;
+    if (flags === FLAG.end) return at;
+    const next = kind === 'sizes' ? afterSizes(state, at, flags) : afterPage(state, at, flags);
+    if (next === undefined) return undefined;
+    at = next;
+  }
+  return undefined;
+}
+
+function afterPage(state: Buffer, at: number, flags: number): number | undefined {
+  const named = (flags & FLAG.continue) === 0;
+  const content = flags & ~FLAG.continue;
+  if (content !== FLAG.page && content !== FLAG.zero) return undefined;
+  const name = named ? 1 + (state[at + RECORD_BYTES] ?? 0) : 0;
+  return at + RECORD_BYTES + name + (content === FLAG.page ? PAGE_BYTES : 1);
+}
+
+/** For each block its name, its size and, as RAM files are left out, its address. */
+function afterSizes(state: Buffer, at: number, flags: number): number | undefined {
+  if (flags !== FLAG.sizes) return undefined;
+  let left = state.readBigUInt64BE(at) - BigInt(flags);
+  at += RECORD_BYTES;
+  while (left > 0n) {
+    const sizeAt = at + 1 + (state[at] ?? 0);
+    if (sizeAt + 16 > state.length) return undefined;
+    left -= state.readBigUInt64BE(sizeAt);
+    at = sizeAt + 16;
+  }
+  return left === 0n ? at : undefined;
+}
