@@ -17,8 +17,6 @@ std::variant<Options, std::string> parse_options(std::span<const std::string_vie
       options.mutations.inject_at_once = true;
     } else if (mutable_rules && argument == "mutation=disk-batches") {
       options.mutations.disk_batches = true;
-    } else if (mutable_rules && argument == "mutation=jump-when-stopped") {
-      options.mutations.jump_when_stopped = true;
     } else
       return "the option '" + std::string(argument) + "' is not known";
   }

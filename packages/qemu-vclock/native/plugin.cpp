@@ -43,7 +43,7 @@ class Plugin {
  public:
   Plugin(const Symbols& qemu, const Options& options)
       : qemu_(qemu),
-        idle_jumps_(qemu_, options.mutations.jump_when_stopped),
+        idle_jumps_(qemu_),
         disk_(qemu_, options.mutations.disk_batches),
         guest_(qemu_, idle_jumps_, disk_),
         session_(

@@ -29,6 +29,7 @@ function instead(of: RegExp, put: string): QemuOptions {
   return { rewriteArguments: (args) => args.map((arg) => arg.replace(of, put)) };
 }
 
+const withAnnouncing = instead(/,guest_announce=off/, '');
 const withIoeventfd = instead(/^(virtio-blk.*),ioeventfd=off/, '$1');
 
 /** Broadcasts that nobody answers, many at a time; they leave the guest all the same. */
@@ -46,6 +47,9 @@ const SESSION = [
   // Memory that is freed, and handed back by the balloon two seconds later.
   'dd if=/dev/zero of=/dev/null bs=24M count=1 #3000',
 ];
+
+/** Long enough to come to the prompt again. */
+const REBOOT = ['reboot -f #15000', 'date > x; sync #1000'];
 
 const CAPS_LOCK = 0x3a;
 
@@ -127,9 +131,28 @@ describe('a session in virtual time', () => {
     expect((await guest.replay(trial, withIoeventfd)).ram).not.toBe(trial.end.ram);
   });
 
-  test('is lost when network cards announce themselves after a resume', async () => {
-    const replayed = await guest.replay(trial, { announceRounds: 5 });
-    expect(replayed.ram).not.toBe(trial.end.ram);
+  test('is lost when a guest is asked to announce its network card after a resume', async () => {
+    await using asked = await bootTinyTrial({ network: 'user' }, withAnnouncing);
+    const recorded = await asked.record(typing(SESSION.slice(0, 1)));
+    const replayed = await asked.replay(recorded, { announceRounds: 5 });
+    expect(replayed.ram).not.toBe(recorded.end.ram);
+  });
+
+  describe('in which the guest boots again', () => {
+    let again: Trial;
+
+    beforeAll(async () => {
+      again = await guest.record(typing(REBOOT));
+    }, 120_000);
+
+    test('replays bit for bit', async () => {
+      expect(await guest.replay(again)).toEqual(again.end);
+    });
+
+    test("is lost when the machine's own clock is the host's", async () => {
+      const replayed = await guest.replay(again, instead(/,clock=vm/, ',clock=host'));
+      expect(replayed.ram).not.toBe(again.end.ram);
+    });
   });
 
   describe('with traffic on the network', () => {

@@ -43,6 +43,8 @@ export interface TrialGuestOptions {
   /** Settles when the guest, running as fast as the host can, has come to where sessions shall begin. */
   readonly ready: (clock: VirtualClock, runDirectory: string) => Promise<void>;
   readonly signal?: AbortSignal;
+  /** How its QEMU is started for every run; a run's own options come before these. */
+  readonly qemu?: QemuOptions;
 }
 
 /** Plays a session: every input goes through `put`, one after the other. */
@@ -125,6 +127,7 @@ export class TrialGuest implements AsyncDisposable {
     await createOverlay(this.#path('base', 'overlay'), { sizeBytes: BigInt(machine.diskBytes) });
     await using powered = await PoweredVm.start({
       ...this.#powerOn('base'),
+      hypervisor: new QemuHypervisor(this.#o.qemu ?? {}),
       chain: { base: this.#o.disk, layers: [], overlay: this.#path('base', 'overlay') },
     });
     const clock = clockOf(powered);
@@ -155,7 +158,7 @@ export class TrialGuest implements AsyncDisposable {
       ...this.#powerOn(run),
       chain: this.#chain(run),
       deviceState: this.#path(run, 'resume-from'),
-      hypervisor: new QemuHypervisor(qemu),
+      hypervisor: new QemuHypervisor({ ...this.#o.qemu, ...qemu }),
     });
   }
 

@@ -23,7 +23,7 @@ void IdleJumps::before_main_loop_looks() {
 }
 
 void IdleJumps::jump_if_idle() {
-  if (ended_ || (qemu_.cpu_is_stopped(cpu_) && !when_stopped_)) return;
+  if (ended_ || qemu_.cpu_is_stopped(cpu_)) return;
   qemu_.icount_start_warp_timer();
 }
 

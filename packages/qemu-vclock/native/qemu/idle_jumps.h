@@ -19,7 +19,7 @@ namespace reprise::vclock {
  */
 class IdleJumps {
  public:
-  IdleJumps(const Symbols& qemu, bool when_stopped) : qemu_(qemu), when_stopped_(when_stopped) {}
+  explicit IdleJumps(const Symbols& qemu) : qemu_(qemu) {}
   IdleJumps(const IdleJumps&) = delete;
   IdleJumps& operator=(const IdleJumps&) = delete;
 
@@ -39,7 +39,6 @@ class IdleJumps {
   void jump_if_idle();
 
   const Symbols& qemu_;
-  const bool when_stopped_;
   MainLoopTurn turn_{};
   CPUState* cpu_ = nullptr;
   bool ended_ = false;

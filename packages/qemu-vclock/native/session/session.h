@@ -25,8 +25,6 @@ struct Mutations {
   bool inject_at_once = false;
   /** Hand the disk a whole kick's requests instead of one. */
   bool disk_batches = false;
-  /** Let the clock jump while the CPU is stopped for a reset. */
-  bool jump_when_stopped = false;
 };
 
 /**

@@ -6,6 +6,7 @@ import { ensureGuest, READY_MARKER } from '@reprise/guests';
 
 import { keyNumber } from '../../console/key-number.js';
 import { keystroke, keysym } from '../../console/keysym.js';
+import type { QemuOptions } from '../../hypervisor/qemu/qemu.js';
 import type { DeviceInput, VirtualClock } from '../../hypervisor/virtual-clock.js';
 import { parseMachine, type Machine } from '../../machine/index.js';
 import { type PlayTrial, TrialGuest } from '../trial-guest.js';
@@ -15,7 +16,10 @@ const GUEST_IDLES_NS = 300_000_000;
 const KEY_GAP_MS = 35;
 
 /** The tiny guest, booted in virtual time to its prompt. */
-export async function bootTinyTrial(change: Partial<Machine> = {}): Promise<TrialGuest> {
+export async function bootTinyTrial(
+  change: Partial<Machine> = {},
+  qemu: QemuOptions = {},
+): Promise<TrialGuest> {
   const images = await ensureGuest('tiny');
   const machine = parseMachine({
     ...{ version: 1, hypervisor: 'qemu', accelerator: 'tcg', clock: 'virtual' },
@@ -24,7 +28,13 @@ export async function bootTinyTrial(change: Partial<Machine> = {}): Promise<Tria
     boot: { kind: 'direct', kernel: '0'.repeat(64), append: images.append },
     ...{ clockBase: '2026-01-01T00:00:00', seed: 1, ...change },
   });
-  return await TrialGuest.boot({ machine, boot: images, disk: images.disk, ready: untilPrompt });
+  return await TrialGuest.boot({
+    machine,
+    boot: images,
+    disk: images.disk,
+    ready: untilPrompt,
+    qemu,
+  });
 }
 
 /** Types lines as a person would, then waits as long as the line says after a `#`, in ms. */
