@@ -28,11 +28,7 @@ export interface TreeOptions {
 /** What the store needs of the block driver: layers as opaque directories. */
 export interface DiskLayers {
   createOverlay(directory: string, sizeBytes: bigint): Promise<void>;
-  mergeOverlays(
-    directory: string,
-    layers: readonly string[],
-    signal?: AbortSignal,
-  ): Promise<void>;
+  mergeOverlays(directory: string, layers: readonly string[], signal?: AbortSignal): Promise<void>;
   /** Blocks that the layers hold, together. */
   overlayBlocks(layers: readonly string[]): Promise<BlockRuns>;
   /** Where the bytes of the disk stand. */
