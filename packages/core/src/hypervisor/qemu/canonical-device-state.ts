@@ -3,10 +3,8 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { ramSections, withPagesInOneSection } from './ram-sections.js';
 
 /**
- * Two things in a saved device state are the host's, not the guest's. One is how QEMU divides pages into sections;
- * see ram-sections.ts. The other:
- *
- * A saved device state holds two readings of the host's own clocks, in QEMU's section `timer`: offsets of
+ * Two things in a saved device state are the host's, not the guest's. One is how QEMU divides pages into sections
+ * (ram-sections.ts). The other are two readings of the host's own clocks, in QEMU's section `timer`: offsets of
  * the TSC and of the real-time virtual clock. A guest whose time counts instructions never sees either, but
  * no two runs have the same. They are set to zero, so that equal guests have equal device states.
  *
