@@ -1,6 +1,6 @@
 import { createRunDirectory } from './fixture/index.js';
 import { hostFacts, type HostFacts } from './measure/host-facts.js';
-import type { SessionRun } from './measure/measurement.js';
+import type { Clock, SessionRun } from './measure/measurement.js';
 import { runSession } from './measure/session-run.js';
 import { hostLine } from './report/host-line.js';
 import { summarize, type SessionSummary } from './report/session-summary.js';
@@ -11,6 +11,8 @@ export interface BenchmarkOptions {
   /** Names of sessions. */
   readonly sessions: readonly string[];
   readonly runs: number;
+  /** Under which the sessions are played, each by itself. */
+  readonly clocks: readonly Clock[];
   /** Of the link, in bytes a second each way. */
   readonly bytesPerSecond: number;
   readonly signal?: AbortSignal;
@@ -20,7 +22,7 @@ export interface BenchmarkOptions {
 }
 
 export interface BenchmarkResult {
-  readonly version: 1;
+  readonly version: 2;
   readonly startedAt: string;
   readonly host: HostFacts;
   readonly bytesPerSecond: number;
@@ -38,20 +40,26 @@ export async function runBenchmark(options: BenchmarkOptions): Promise<Benchmark
   await using directory = await createRunDirectory();
   const runs: SessionRun[] = [];
   for (const session of sessions) {
-    const ofSession: SessionRun[] = [];
-    for (let run = 1; run <= options.runs; run++) {
-      const label = options.runs > 1 ? `${session.name} (run ${String(run)})` : session.name;
-      ofSession.push(
-        await runSession(session, {
-          ...{ run, bytesPerSecond, signal, directory: directory.path },
-          onProgress: (text) => {
-            onProgress(`${label}: ${text}`);
-          },
-        }),
-      );
+    for (const clock of options.clocks) {
+      const ofSession: SessionRun[] = [];
+      for (let run = 1; run <= options.runs; run++) {
+        const label = [
+          session.name,
+          ...(clock === 'virtual' ? ['virtual time'] : []),
+          ...(options.runs > 1 ? [`run ${String(run)}`] : []),
+        ].join(', ');
+        ofSession.push(
+          await runSession(session, {
+            ...{ run, clock, bytesPerSecond, signal, directory: directory.path },
+            onProgress: (text) => {
+              onProgress(`${label}: ${text}`);
+            },
+          }),
+        );
+      }
+      for (const summary of summarize(ofSession)) onTable(sessionTable(summary));
+      runs.push(...ofSession);
     }
-    for (const summary of summarize(ofSession)) onTable(sessionTable(summary));
-    runs.push(...ofSession);
   }
-  return { version: 1, startedAt, host, bytesPerSecond, summaries: summarize(runs), runs };
+  return { version: 2, startedAt, host, bytesPerSecond, summaries: summarize(runs), runs };
 }

@@ -1,6 +1,8 @@
 import { Command, Option } from 'commander';
 
 import { runBenchmark } from '../benchmark.js';
+import { clocksHere } from '../measure/clocks.js';
+import type { Clock } from '../measure/measurement.js';
 import { sessionNames } from '../session/index.js';
 
 import { limitOption, parseCount } from './parse.js';
@@ -9,6 +11,7 @@ import { run } from './run.js';
 interface SessionsArguments {
   readonly session?: readonly string[];
   readonly runs: number;
+  readonly clock: Clock | 'both';
   readonly limit: number;
   readonly json?: string;
 }
@@ -22,15 +25,28 @@ export function sessionsCommand(): Command {
     )
     .addOption(new Option('--session <name...>', 'only these sessions').choices([...sessionNames]))
     .option('--runs <count>', 'play and measure each session this often', parseCount, 1)
+    .addOption(
+      new Option(
+        '--clock <clock>',
+        "what the guest's time counts: virtual replays exactly, host opportunistically",
+      )
+        .choices(['both', 'host', 'virtual'])
+        .default('both'),
+    )
     .addOption(limitOption())
     .option('--json <file>', 'also write everything that was measured')
-    .action(async ({ session, runs, limit, json }: SessionsArguments) => {
-      await run(json, (signal, onProgress) =>
-        runBenchmark({
+    .action(async ({ session, runs, clock, limit, json }: SessionsArguments) => {
+      await run(json, async (signal, onProgress) => {
+        const clocks = clock === 'host' ? [clock] : await clocksHere({ signal, onProgress });
+        if (clock !== 'both' && !clocks.includes(clock)) {
+          throw new Error('Nothing to measure: guests do not run in virtual time here.');
+        }
+        return await runBenchmark({
           ...{ sessions: session ?? sessionNames, runs, bytesPerSecond: limit },
+          clocks: clock === 'both' ? clocks : [clock],
           ...{ signal, onProgress },
           onTable: (text) => process.stdout.write(`${text}\n\n`),
-        }),
-      );
+        });
+      });
     });
 }

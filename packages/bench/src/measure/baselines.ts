@@ -7,32 +7,55 @@ import {
   type StateTraffic,
 } from '../baseline/index.js';
 
-import type { MeasureOptions, Measurement } from './measurement.js';
+import type { MeasureOptions, Measurement, Method } from './measurement.js';
 
 /** Of memory; a block of this size is what a program that knows of pages would choose. */
 const PAGE_BYTES = 4096;
+
+export interface BaselineOptions extends MeasureOptions {
+  /** Which of them; what is not of other people's tools is passed over. */
+  readonly methods: readonly Method[];
+}
+
+interface Baseline {
+  readonly method: Method;
+  readonly title: string;
+  readonly measure: () => Promise<StateTraffic>;
+}
 
 /** What other people's tools send to bring `base` to `target`. `directory`: room for a copy. */
 export async function measureBaselines(
   base: StateFiles,
   target: StateFiles,
   directory: string,
-  { signal, onProgress }: MeasureOptions,
+  { methods, signal, onProgress }: BaselineOptions,
 ): Promise<readonly Measurement[]> {
   const options = signal === undefined ? {} : { signal };
-  onProgress('measuring a full copy through zstd');
-  const fullCopy = await timed(() => measureFullCopy(target, options));
-  onProgress('measuring rsync -z');
-  const rsync = await timed(() => measureRsync(base, target, { directory, ...options }));
-  onProgress('measuring rsync -z --block-size=4096 for RAM');
-  const byPages = await timed(() =>
-    measureRsync(base, target, { directory, ramBlockBytes: PAGE_BYTES, ...options }),
-  );
-  return [
-    { method: 'full-copy', ...fullCopy },
-    { method: 'rsync', ...rsync },
-    { method: 'rsync-pages', ...byPages },
+  const baselines: readonly Baseline[] = [
+    {
+      method: 'full-copy',
+      title: 'a full copy through zstd',
+      measure: () => measureFullCopy(target, options),
+    },
+    {
+      method: 'rsync',
+      title: 'rsync -z',
+      measure: () => measureRsync(base, target, { directory, ...options }),
+    },
+    {
+      method: 'rsync-pages',
+      title: 'rsync -z --block-size=4096 for RAM',
+      measure: () =>
+        measureRsync(base, target, { directory, ramBlockBytes: PAGE_BYTES, ...options }),
+    },
   ];
+  const measured: Measurement[] = [];
+  for (const { method, title, measure } of baselines) {
+    if (!methods.includes(method)) continue;
+    onProgress(`measuring ${title}`);
+    measured.push({ method, ...(await timed(measure)) });
+  }
+  return measured;
 }
 
 async function timed(

@@ -11,6 +11,16 @@ export const methods = [
 ] as const;
 export type Method = (typeof methods)[number];
 
+/** What the guest's time counts: seconds of the host, with an opportunistic replay, or its own instructions. */
+export const clocks = ['host', 'virtual'] as const;
+export type Clock = (typeof clocks)[number];
+
+/** What is measured on a session. Another clock changes nothing for the copies, which are measured once. */
+export const methodsOf: Readonly<Record<Clock, readonly Method[]>> = {
+  host: methods,
+  virtual: ['rsync', 'reprise-ship', 'reprise-replay'],
+};
+
 /** What each method is called in print. */
 export const titleOf: Readonly<Record<Method, string>> = {
   'full-copy': 'full copy + zstd',
@@ -33,6 +43,7 @@ export interface Measurement {
 export interface SessionRun {
   readonly session: Session['name'];
   readonly guest: Session['guest'];
+  readonly clock: Clock;
   readonly title: string;
   readonly run: number;
   readonly base: string;

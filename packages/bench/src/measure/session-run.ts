@@ -12,11 +12,12 @@ import {
 import { playSession, type Session } from '../session/index.js';
 
 import { measureBaselines } from './baselines.js';
-import type { MeasureOptions, SessionRun } from './measurement.js';
+import { methodsOf, type Clock, type MeasureOptions, type SessionRun } from './measurement.js';
 import { measureReprise } from './reprise.js';
 
 export interface SessionRunOptions extends MeasureOptions {
   readonly run: number;
+  readonly clock: Clock;
   /** Of the link, in bytes a second each way. */
   readonly bytesPerSecond: number;
   /** Where stores stand meanwhile. */
@@ -28,7 +29,7 @@ export async function runSession(
   session: Session,
   options: SessionRunOptions,
 ): Promise<SessionRun> {
-  const { signal, onProgress } = options;
+  const { clock, signal, onProgress } = options;
   await using directory = await createScratchDirectory(options.directory, session.name);
   const pair = await seededPair(session.guest, join(directory.path, 'pair'), options);
   const startedMs = performance.now();
@@ -38,14 +39,17 @@ export async function runSession(
   const files = join(directory.path, 'files');
   const base = await snapshotFiles(pair.b, pair.name, join(files, 'base'), { signal });
   const target = await snapshotFiles(pair.a, pair.name, join(files, 'target'), { signal });
-  const measurements = [...(await measureBaselines(base, target, files, options))];
+  const measurements = [
+    ...(await measureBaselines(base, target, files, { ...options, methods: methodsOf[clock] })),
+  ];
   for (const strategy of ['ship', 'replay'] as const) {
     measurements.push(
       await measureReprise(pair, { ...options, strategy, directory: directory.path }),
     );
   }
   return {
-    ...{ session: session.name, guest: session.guest, title: session.title, run: options.run },
+    ...{ session: session.name, guest: session.guest, clock, title: session.title },
+    run: options.run,
     ...{ base: base.root, target: target.root, sessionSeconds },
     changed: await changedBy(pair),
     verified: true,

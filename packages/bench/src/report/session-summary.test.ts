@@ -32,6 +32,17 @@ describe('summaries of sessions', () => {
     ]);
   });
 
+  test('keep clocks apart, and ask of virtual time only what is measured in it', () => {
+    const bytes = { rsync: { sent: 9000 }, 'reprise-ship': { sent: 900 } };
+    const virtual = sessionRun({ ...bytes, 'reprise-replay': { sent: 30 } }, 'one', 'virtual');
+    const summaries = summarize([runOf(1000, 10, 'one'), virtual]);
+    expect(summaries.map(({ clock, methods }) => [clock, methods.length])).toEqual([
+      ['host', 5],
+      ['virtual', 3],
+    ]);
+    expect(summaries[1]?.methods.at(-1)?.timesLessThanRsync.median).toBe(300);
+  });
+
   test('refuse a run in which a method is missing', () => {
     const run = runOf(1000, 10);
     const cut = { ...run, measurements: run.measurements.slice(0, -1) };

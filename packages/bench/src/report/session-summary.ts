@@ -1,12 +1,19 @@
 import { byteClasses, type ByteClass } from '@reprise/core';
 
-import { methods, type Method, type Measurement, type SessionRun } from '../measure/measurement.js';
+import {
+  methodsOf,
+  type Clock,
+  type Measurement,
+  type Method,
+  type SessionRun,
+} from '../measure/measurement.js';
 
 import { spreadOf, type Spread } from './statistics.js';
 
-/** All runs of one session, one line a method. */
+/** All runs of one session under one clock, one line a method. */
 export interface SessionSummary {
   readonly session: string;
+  readonly clock: Clock;
   readonly title: string;
   readonly runs: number;
   readonly sessionSeconds: Spread;
@@ -27,10 +34,13 @@ export interface MethodSummary {
   readonly timesLessThanRsync: Spread;
 }
 
-/** Groups runs by session, in the order of their first run. */
+/** Groups runs by session and clock, in the order of their first run. */
 export function summarize(runs: readonly SessionRun[]): readonly SessionSummary[] {
   const groups = new Map<string, SessionRun[]>();
-  for (const run of runs) groups.set(run.session, [...(groups.get(run.session) ?? []), run]);
+  for (const run of runs) {
+    const key = `${run.session} ${run.clock}`;
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
   return [...groups.values()].map(summarizeSession);
 }
 
@@ -39,13 +49,13 @@ function summarizeSession(runs: readonly SessionRun[]): SessionSummary {
   if (first === undefined) throw new RangeError('A session without runs has no summary.');
   const over = (value: (run: SessionRun) => number) => spreadOf(runs.map(value));
   return {
-    ...{ session: first.session, title: first.title, runs: runs.length },
+    ...{ session: first.session, clock: first.clock, title: first.title, runs: runs.length },
     sessionSeconds: over((run) => run.sessionSeconds),
     changed: {
       ramPages: over((run) => run.changed.ramPages),
       diskBlocks: over((run) => run.changed.diskBlocks),
     },
-    methods: methods.map((method) => summarizeMethod(method, runs)),
+    methods: methodsOf[first.clock].map((method) => summarizeMethod(method, runs)),
   };
 }
 

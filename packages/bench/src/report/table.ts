@@ -1,13 +1,17 @@
 import { byteClasses, type ByteClass } from '@reprise/core';
 import Table from 'cli-table3';
 
-import { titleOf } from '../measure/measurement.js';
+import { titleOf, type Clock } from '../measure/measurement.js';
 
 import type { MethodSummary, SessionSummary } from './session-summary.js';
 import type { Spread } from './statistics.js';
 
 /** Boot files travel with a seed, never with a migration. */
 const CLASSES = byteClasses.filter((name) => name !== 'boot');
+const clockTitle: Readonly<Record<Clock, string>> = {
+  host: "under the host's clock",
+  virtual: 'in virtual time',
+};
 const NO_BORDERS = Object.fromEntries(
   [
     ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left'],
@@ -32,7 +36,8 @@ export function sessionTable(summary: SessionSummary): string {
   return [...headingOf(summary), trimLines(table.toString())].join('\n');
 }
 
-function headingOf({ session, title, runs, sessionSeconds, changed }: SessionSummary): string[] {
+function headingOf(summary: SessionSummary): string[] {
+  const { session, clock, title, runs, sessionSeconds, changed } = summary;
   const range = (spread: Spread) =>
     spread.min === spread.max
       ? grouped(spread.min)
@@ -42,7 +47,7 @@ function headingOf({ session, title, runs, sessionSeconds, changed }: SessionSum
     `${grouped(Math.round(sessionSeconds.median))} s`,
     `${range(changed.ramPages)} pages of RAM and ${range(changed.diskBlocks)} blocks of disk changed`,
   ];
-  return [`${session}: ${title}`, `  ${facts.join('; ')}`];
+  return [`${session}, ${clockTitle[clock]}: ${title}`, `  ${facts.join('; ')}`];
 }
 
 function methodRows(method: MethodSummary, several: boolean): string[][] {

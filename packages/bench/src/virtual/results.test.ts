@@ -101,9 +101,17 @@ describe('the verdicts', () => {
   });
 
   test('grant a long session its frames and four kilobytes a minute', () => {
-    const long = run({ session: 'mixed', sessionSeconds: 1800, frames: 700_000 });
+    const frames = { frames: 700_000, log: 710_000 };
+    const long = run({ session: 'mixed', sessionSeconds: 1800, ...frames });
     expect(brokenPromises('mixed', [{ ...long, bytesTotal: 819_000 }])).toEqual([]);
     expect(brokenPromises('mixed', [{ ...long, bytesTotal: 821_000 }])).toHaveLength(1);
     expect(brokenPromises('mixed', [{ ...long, sessionSeconds: 900 }])).toHaveLength(1);
+  });
+
+  test('grant it no more for its frames than the compressed log that has them', () => {
+    const small = { frames: 700_000, log: 200_000 };
+    const long = run({ session: 'mixed', sessionSeconds: 1800, ...small });
+    expect(brokenPromises('mixed', [{ ...long, bytesTotal: 319_000 }])).toEqual([]);
+    expect(brokenPromises('mixed', [{ ...long, bytesTotal: 321_000 }])).toHaveLength(1);
   });
 });

@@ -1,14 +1,15 @@
 import { byteClasses, type ByteTotals } from '@reprise/core';
 
-import type { Measurement, SessionRun } from '../../measure/measurement.js';
+import type { Clock, Measurement, SessionRun } from '../../measure/measurement.js';
 
 /** A run whose methods moved these many bytes; what is not given stands at zero. */
 export function sessionRun(
-  bytes: Readonly<Record<Measurement['method'], Partial<ByteTotals>>>,
+  bytes: Readonly<Partial<Record<Measurement['method'], Partial<ByteTotals>>>>,
   session = 'tiny-shell',
+  clock: Clock = 'host',
 ): SessionRun {
   return {
-    ...{ session, guest: 'tiny', title: 'a session', run: 1 },
+    ...{ session, guest: 'tiny', clock, title: 'a session', run: 1 },
     ...{ base: 'b'.repeat(64), target: 'c'.repeat(64), sessionSeconds: 95.4 },
     changed: { ramPages: 1234, diskBlocks: 56 },
     verified: true,
