@@ -54,6 +54,8 @@ class DestinationMigration {
   readonly #vm: VmRecord;
   readonly #handoff: HandoffExchange;
   readonly #ending = new AbortController();
+  /** Aborted when this migration ends or the caller cancels it. */
+  readonly #over: AbortSignal;
   #staging: Staging | undefined;
   #replay: BackgroundReplay | undefined;
 
@@ -61,9 +63,8 @@ class DestinationMigration {
     this.#o = options;
     this.#vm = vm;
     this.#handoff = new HandoffExchange(options.store.lease, vm.name, options.channel);
-    options.signal?.addEventListener('abort', () => {
-      this.#ending.abort(options.signal?.reason);
-    });
+    const ending = this.#ending.signal;
+    this.#over = options.signal === undefined ? ending : AbortSignal.any([options.signal, ending]);
   }
 
   async run(obstacles: readonly string[]): Promise<void> {
@@ -75,7 +76,7 @@ class DestinationMigration {
     const virtualTime = await answerExactReplay(
       meet.virtualTime,
       meet.machine,
-      this.#ending.signal,
+      this.#over,
     );
     await channel.send('met', {
       obstacles: [...obstacles],
@@ -186,7 +187,7 @@ class DestinationMigration {
     this.#replay = new BackgroundReplay({
       ...this.#o,
       ...{ base, plan, sealedLog },
-      signal: this.#ending.signal,
+      signal: this.#over,
     });
   }
 

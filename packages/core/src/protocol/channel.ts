@@ -73,6 +73,9 @@ export class Channel implements AsyncDisposable {
       link.stream.destroy();
     };
     options.signal?.addEventListener('abort', abort, { once: true });
+    // The signal may outlive many links.
+    link.stream.once('close', () => options.signal?.removeEventListener('abort', abort));
+    if (options.signal?.aborted === true) abort();
     try {
       const greeting = Buffer.concat([
         PREAMBLE,
@@ -165,17 +168,10 @@ export class Channel implements AsyncDisposable {
   }
 
   async #next(): Promise<{ name: MessageName; payload: Buffer }> {
-    const abort = () => {
-      this.#link.stream.destroy();
-    };
-    this.#signal?.addEventListener('abort', abort, { once: true });
     try {
-      if (this.#signal?.aborted === true) abort();
       return await this.#reader.next();
     } catch (error) {
       throw this.#broken(error);
-    } finally {
-      this.#signal?.removeEventListener('abort', abort);
     }
   }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import { Duplex, PassThrough } from 'node:stream';
 
 import { describe, expect, test } from '@jest/globals';
@@ -136,6 +137,28 @@ describe('a channel', () => {
     const waiting = source.receive('met');
     controller.abort();
     await expect(waiting).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  test('cancels what begins to wait afterwards', async () => {
+    const { near, far } = pipe();
+    const signal = AbortSignal.abort();
+    const opening = Channel.open(near, 'source', self, { signal });
+    await expect(opening).rejects.toMatchObject({ code: 'CANCELLED' });
+    far.stream.destroy();
+  });
+
+  test('leaves nothing on a signal that outlives it', async () => {
+    const { near, far } = pipe();
+    const { signal } = new AbortController();
+    const [source] = await Promise.all([
+      Channel.open(near, 'source', self, { signal }),
+      Channel.open(far, 'destination', self),
+    ]);
+    expect(getEventListeners(signal, 'abort')).not.toEqual([]);
+    const closed = new Promise((resolve) => near.stream.once('close', resolve));
+    await source.close();
+    await closed;
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   test('quotes a login shell that talks', async () => {
