@@ -1,19 +1,19 @@
-// libFuzzer over the parsers of what is not trusted (clang is needed):
-//   node scripts/fuzz.mjs [seconds, default 30] [target]   builds, then runs each target for so long
-//   node scripts/fuzz.mjs --build | --run TARGET           what ctest does: 2 s a target, 60 with REPRISE_LONG=1
-//   node scripts/fuzz.mjs --minimise [target]              makes native/fuzz/corpus of what was found
-// New inputs go to build/fuzz/corpus; a crash is left in build/fuzz/NAME-*.
+// libFuzzer over a package's parsers of what is not trusted (clang is needed). PACKAGE is its directory:
+//   node scripts/fuzz.mjs PACKAGE [seconds, default 30] [target]   builds, then runs each target for so long
+//   node scripts/fuzz.mjs PACKAGE --build | --run TARGET           what ctest does: 2 s a target, 60 with REPRISE_LONG=1
+//   node scripts/fuzz.mjs PACKAGE --minimise [target]              makes native/fuzz/corpus of what was found
+// New inputs go to the package's build/fuzz/corpus; a crash is left in build/fuzz/NAME-*.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const TARGETS = ['handshake', 'request', 'dirty_log', 'session', 'blkif'];
+const [directory, first = '30', only] = process.argv.slice(2);
+if (directory === undefined) fail('say which package: node scripts/fuzz.mjs packages/differ');
+const root = resolve(directory);
+const TARGETS = targetsIn(join(root, 'native', 'fuzz'));
 const COMPILERS = ['clang++-14', 'clang++', ...[15, 16, 17, 18, 19].map((n) => `clang++-${n}`)];
 
-const [first = '30', only] = process.argv.slice(2);
 const chosen = TARGETS.filter((name) => only === undefined || only === name);
 if (chosen.length === 0) fail(`there is no target ${only}; use one of ${TARGETS.join(', ')}`);
 
@@ -47,7 +47,7 @@ function build() {
 function fuzz(name, seconds) {
   run(binary(name), [
     ...[`-max_total_time=${seconds}`, '-rss_limit_mb=2048', '-timeout=20', '-print_final_stats=1'],
-    ...[`-artifact_prefix=build/fuzz/${name}-`, '-verbosity=1', found(name), corpus(name)],
+    ...[`-artifact_prefix=build/fuzz/${name}-`, '-verbosity=1', found(name), ...corpora(name)],
   ]);
 }
 
@@ -56,9 +56,16 @@ function minimise(name) {
   const fewest = join('build', 'fuzz', `${name}-fewest`);
   rmSync(join(root, fewest), { recursive: true, force: true });
   mkdirSync(join(root, fewest));
-  run(binary(name), ['-merge=1', fewest, corpus(name), found(name)]);
-  rmSync(join(root, corpus(name)), { recursive: true });
+  run(binary(name), ['-merge=1', fewest, ...corpora(name), found(name)]);
+  rmSync(join(root, corpus(name)), { recursive: true, force: true });
+  mkdirSync(join(root, 'native', 'fuzz', 'corpus'), { recursive: true });
   renameSync(join(root, fewest), join(root, corpus(name)));
+}
+
+/** Each NAME_fuzzer.cpp is a target NAME. */
+function targetsIn(folder) {
+  if (!existsSync(folder)) fail(`there is nothing to fuzz in ${folder}`);
+  return readdirSync(folder).flatMap((name) => /^(\w+)_fuzzer\.(?:cc|cpp)$/.exec(name)?.[1] ?? []);
 }
 
 function program(name) {
@@ -71,6 +78,11 @@ function binary(name) {
 
 function corpus(name) {
   return join('native', 'fuzz', 'corpus', name);
+}
+
+/** What is kept with the sources, where a target has that. */
+function corpora(name) {
+  return existsSync(join(root, corpus(name))) ? [corpus(name)] : [];
 }
 
 function found(name) {
