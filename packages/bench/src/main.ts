@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { bytesCommand } from './commands/bytes.js';
 import { driverMemoryCommand } from './commands/driver-memory.js';
+import { differCommand } from './commands/differ.js';
 import { driverCommand } from './commands/driver.js';
 import { effectsCommand } from './commands/effects.js';
 import { fidelityCommand } from './commands/fidelity.js';
@@ -11,6 +12,7 @@ import { virtualCommand } from './commands/virtual.js';
 
 await sessionsCommand()
   .addCommand(driverCommand())
+  .addCommand(differCommand())
   .addCommand(scaleCommand())
   .addCommand(driverMemoryCommand())
   .addCommand(bytesCommand())

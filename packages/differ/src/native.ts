@@ -14,6 +14,14 @@ export type TableKind = 'pages' | 'features';
 /** How {@link NativeFrame.pagesByKind} is indexed: OpKind in native/core/residue_format.h. */
 export const OP_KINDS = ['end', 'zero', 'base', 'twin', 'answer', 'delta', 'hint'] as const;
 
+/** What this machine can do with some bytes. */
+export interface Yardsticks {
+  readonly bytes: number;
+  readonly memcpySeconds: number;
+  /** Of XXH3-128, without a secret of its own. */
+  readonly xxh3Seconds: number;
+}
+
 export interface NativeFrame {
   readonly bytes: Uint8Array;
   readonly space: Space;
@@ -123,7 +131,7 @@ export interface NativeAddon {
     pages: BigUint64Array,
   ): BigUint64Array;
   bytesExamined(): bigint;
-  measureYardsticks(image: Image): { memcpySeconds: number; xxh3Seconds: number; bytes: number };
+  measureYardsticks(image: Image): Yardsticks;
   encodeQuestions(
     key: FingerprintKey,
     places: BigUint64Array,

@@ -8,7 +8,7 @@ import { startNbdkit, startOurs, startQemuNbd } from './contender.js';
 import { driverFacts, type DriverFacts } from './driver-facts.js';
 import { driverRow, type DriverRow } from './driver-row.js';
 import { fill, measure, type FioOptions } from './fio.js';
-import { balancedOrder } from './order.js';
+import { balancedOrder } from '../measure/order.js';
 import { QuietMeasurements, type InterferenceSummary } from './quiet-measurements.js';
 import { measureTracking } from './tracking-pairs.js';
 import { worst, type Verdict } from './verdict.js';

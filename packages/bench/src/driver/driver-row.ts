@@ -1,5 +1,5 @@
 import type { ContenderName } from './contender.js';
-import { estimateMedian, estimateShift, type Estimate } from './estimate.js';
+import { estimateMedian, estimateShift, type Estimate } from '../report/estimate.js';
 import type { TrackingPair } from './tracking-pairs.js';
 import { verdict, type Verdict } from './verdict.js';
 import type { Workload } from './workload.js';

@@ -1,4 +1,4 @@
-import type { Estimate } from './estimate.js';
+import type { Estimate } from '../report/estimate.js';
 
 /** Of the better of the others, that the median of ours reaches at least. */
 const LEAST_RATIO = 0.97;

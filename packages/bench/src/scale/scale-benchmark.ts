@@ -16,7 +16,7 @@ import {
 
 import { createRunDirectory } from '../fixture/index.js';
 
-import { PeakMemory } from './peak-memory.js';
+import { PeakMemory } from '../measure/peak-memory.js';
 
 export interface ScaleOptions {
   /** Sparse size and written part of the disk, size of RAM, in GiB. */
