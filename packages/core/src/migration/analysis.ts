@@ -8,13 +8,12 @@ import type { EffectPolicy } from '../gate/index.js';
 import type { Machine } from '../machine/index.js';
 import { MAX_INPUT_LOG_BYTES, type Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
+import { type Change, changeBetween, contentIndexOf, lineOf } from '../state/index.js';
 
 import { packSessions, whyInexact, whyNotExact } from './exact-replay.js';
-import { contentIndexOf } from './content-index.js';
 import { lastWrittenFirst } from './dirty-order.js';
 import { planMigration, type Plan } from './plan.js';
 import { readSessionInput, replaySeconds, type SessionInput } from './session-log.js';
-import { changeBetween, lineOf, type Change } from './target.js';
 
 /** The purpose under which an input log is sealed for the link. */
 export const LOG_PURPOSE = 'migration input log';

@@ -11,9 +11,9 @@ import {
   type VmRecord,
 } from '../snapshot/index.js';
 import { startVm } from '../supervisor/index.js';
+import { differFor } from '../state/index.js';
 
 import { BackgroundReplay } from './background-replay.js';
-import { differFor } from './differ-for.js';
 import { answerExactReplay } from './exact-replay.js';
 import { HandoffExchange } from './handoff-exchange.js';
 import { obstaclesTo } from './obstacles.js';
@@ -73,11 +73,7 @@ class DestinationMigration {
     const held = new Map(snapshots.map((snapshot) => [snapshot.root, snapshot]));
     const complete = held.has(meet.target);
     const base = complete ? meet.target : meet.bases.find((root) => held.has(root));
-    const virtualTime = await answerExactReplay(
-      meet.virtualTime,
-      meet.machine,
-      this.#over,
-    );
+    const virtualTime = await answerExactReplay(meet.virtualTime, meet.machine, this.#over);
     await channel.send('met', {
       obstacles: [...obstacles],
       ...(base === undefined ? {} : { base }),

@@ -1,9 +1,9 @@
 import { effectsOf, rulesOf, type Attempts, type SessionEffects } from '../gate/index.js';
 import { readInputLog } from '../input/index.js';
 import type { SnapshotStore } from '../snapshot/index.js';
+import { lineOf } from '../state/index.js';
 
 import { migrationHistory } from './history.js';
-import { lineOf } from './target.js';
 
 /** What a VM did in the world, and what its replays tried to do again. */
 export interface EffectsReport {

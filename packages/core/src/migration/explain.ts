@@ -9,9 +9,8 @@ import {
 
 import { RepriseError } from '../errors.js';
 import type { SnapshotStore } from '../snapshot/index.js';
+import { changeBetween, contentIndexOf, differFor, lineOf } from '../state/index.js';
 
-import { contentIndexOf } from './content-index.js';
-import { differFor } from './differ-for.js';
 import { describeDivergence } from './divergence.js';
 import { ownersOfBlocks } from './explain/ext4-blocks.js';
 import {
@@ -24,7 +23,6 @@ import {
 } from './explain/page-kinds.js';
 import { migrationHistory } from './history.js';
 import type { MigrationReport } from './report.js';
-import { changeBetween, lineOf } from './target.js';
 
 export interface ResidueShare {
   readonly pages: number;

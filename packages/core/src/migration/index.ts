@@ -31,7 +31,5 @@ export type { SourceOutcome } from './source.js';
 
 // For laboratories that measure the stages one by one.
 export { analyse, type Analysis, type AnalysisOptions } from './analysis.js';
-export { diskImage, stateOf } from './images.js';
 export { replaySession, type Replayed, type ReplayTrial } from './replay.js';
 export { readSessionInput, type SessionInput } from './session-log.js';
-export { changeBetween, type Change } from './target.js';

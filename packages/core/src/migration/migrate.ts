@@ -6,9 +6,9 @@ import type { EffectPolicy } from '../gate/index.js';
 import { parseAddress, type SshOptions } from '../link/index.js';
 import { openStore, type SnapshotStore } from '../snapshot/index.js';
 import { suspendVm, vmStatus } from '../supervisor/index.js';
+import { differFor } from '../state/index.js';
 
 import { connectTo } from './connect.js';
-import { differFor } from './differ-for.js';
 import type { OnProgress } from './progress.js';
 import type { MigrationReport } from './report.js';
 import { runSource, type SourceOutcome } from './source.js';

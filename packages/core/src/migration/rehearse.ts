@@ -10,8 +10,8 @@ import { ExclusiveLock } from '../lease/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
 import { vmStatus } from '../supervisor/index.js';
 import { requireVirtualTime } from '../virtual-time/index.js';
+import { differFor } from '../state/index.js';
 
-import { differFor } from './differ-for.js';
 import { comparableMarks, differingEnds } from './divergence.js';
 import { replayVirtually } from './virtual-replay.js';
 

@@ -22,8 +22,8 @@ import {
   runtimeDirectory,
   squeezeBeforeStop,
 } from '../supervisor/index.js';
+import { diskImage } from '../state/index.js';
 
-import { diskImage } from './images.js';
 import { ReplayHeartbeat } from './replay-heartbeat.js';
 import { ReplayedFront, type ReplayedFrontOptions } from './replayed-front.js';
 import { sessionMs } from './session-log.js';

@@ -7,9 +7,9 @@ import { RepriseError } from '../errors.js';
 import type { SshOptions } from '../link/index.js';
 import type { ByteTotals, Channel, Content } from '../protocol/index.js';
 import { openStore, type Snapshot, type SnapshotStore } from '../snapshot/index.js';
+import { stateOf } from '../state/index.js';
 
 import { connectTo } from './connect.js';
-import { stateOf } from './images.js';
 
 /** Boot files and device state travel in pieces of this size. */
 export const SEED_PIECE_BYTES = 1024 * 1024;

@@ -3,10 +3,10 @@ import { BLOCK_SIZE } from '@reprise/blkdriver-native';
 import { RepriseError } from '../errors.js';
 import type { Channel, Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
+import { lineOf } from '../state/index.js';
 
 import { offerExactReplay } from './exact-replay.js';
 import type { HandoffExchange } from './handoff-exchange.js';
-import { lineOf } from './target.js';
 
 /** The newest snapshots that are offered as a base. */
 const MOST_BASES = 64;

@@ -20,8 +20,8 @@ import {
   type SnapshotStore,
   type StateDigests,
 } from '../snapshot/index.js';
+import { stateOf } from '../state/index.js';
 
-import { stateOf } from './images.js';
 import type { Replayed } from './replay.js';
 import { unionRuns } from './runs.js';
 import type { AdoptableState } from './virtual-replay.js';

@@ -18,9 +18,9 @@ import {
   PoweredVm,
   runtimeDirectory,
 } from '../supervisor/index.js';
+import { diskImage } from '../state/index.js';
 
 import { describeDivergence, divergenceAt } from './divergence.js';
-import { diskImage } from './images.js';
 import { compareMarks, type Compared } from './mark-comparison.js';
 import type { Replayed } from './replay.js';
 import { sessionMs } from './session-log.js';

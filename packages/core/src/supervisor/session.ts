@@ -109,6 +109,11 @@ export class Session {
     }
   }
 
+  /** The root of the snapshot that the session began from; null before the first one. */
+  get base(): string | null {
+    return this.#parts.working.base;
+  }
+
   async status(): Promise<VmStatus> {
     const state = this.#state === 'running' ? 'running' : 'suspending';
     return { ...(await this.#status.get()), state };

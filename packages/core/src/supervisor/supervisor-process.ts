@@ -2,6 +2,7 @@ import { describeError, RepriseError } from '../errors.js';
 import { openStore } from '../snapshot/index.js';
 import { requireVirtualTime } from '../virtual-time/index.js';
 
+import { indexInBackground } from './background-index.js';
 import { serveControl, type ControlRequest } from './control.js';
 import { sessionRequest, type SessionReply } from './messages.js';
 import { controlSocket } from './runtime-directory.js';
@@ -73,6 +74,7 @@ async function supervise(request: ReturnType<typeof sessionRequest.parse>): Prom
   });
   await tell({ kind: 'running', status: await session.status() });
   letGo();
+  await using _indexing = await indexBase(request, session);
 
   void session.ended.then((ending) => {
     console.error(`the guest ${ending === 'powered-off' ? 'switched itself off' : 'crashed'}`);
@@ -81,6 +83,20 @@ async function supervise(request: ReturnType<typeof sessionRequest.parse>): Prom
   await over;
   await control[Symbol.asyncDispose]();
   await store.close();
+}
+
+/** While the session runs, what its end is compared with is made ready. */
+async function indexBase(
+  { home, name }: ReturnType<typeof sessionRequest.parse>,
+  { base }: Session,
+): Promise<AsyncDisposable | undefined> {
+  if (base === null) return undefined;
+  return await indexInBackground({ home, name, root: base }, (lastWords) => {
+    console.error(`the base was not indexed: ${lastWords}`);
+  }).catch((error: unknown) => {
+    console.error(`the base is not indexed: ${describeError(error)}`);
+    return undefined;
+  });
 }
 
 process.once('message', (message) => {

@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { openStore } from '../snapshot/index.js';
+import { contentIndexOf, differFor } from '../state/index.js';
 import { childrenOf, untilGone } from '../testing/processes.js';
 import { bootTiny, emptyPair, typeLines, VM, type Pair } from '../testing/tiny-pair.js';
 
@@ -36,6 +40,29 @@ describe('a running VM whose parts are killed', () => {
     await using store = await openStore({ home });
     expect(await store.verifySnapshot(VM, root)).toMatchObject({ ok: true });
     expect((await store.head(VM))?.manifest.changed?.diskBlocks).toBeGreaterThan(0);
+  });
+
+  test('has the index of its base made meanwhile, by a process that ends by itself', async () => {
+    await using store = await openStore({ home });
+    const head = await store.head(VM);
+    if (head === undefined) throw new Error('the VM was not suspended');
+    const { index } = head.paths;
+    expect(existsSync(index)).toBe(false);
+    const { pid } = await startVm(home, VM);
+    const deadline = Date.now() + 60_000;
+    const isIndexing = async () =>
+      (await childrenOf(pid)).some(({ command }) => command.includes('index-process'));
+    while ((!existsSync(index) || (await isIndexing())) && Date.now() < deadline) await sleep(200);
+    expect(existsSync(index)).toBe(true);
+    await discardSession(home, VM);
+
+    // Two that make it at the same time leave one, and nothing else.
+    await rm(index, { recursive: true });
+    await using one = await differFor(store, VM);
+    await using two = await differFor(store, VM);
+    await Promise.all([contentIndexOf(one, head), contentIndexOf(two, head)]);
+    expect(await readdir(index)).toContain('000000.pages');
+    expect((await readdir(dirname(index))).filter((name) => name.includes('tmp'))).toEqual([]);
   });
 
   test('leaves no process behind when its supervisor is killed, and says how to go on', async () => {

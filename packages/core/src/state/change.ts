@@ -2,27 +2,10 @@ import { joinRuns, pageCount, type PageRuns, type State } from '@reprise/differ'
 import { overlayBlocks, type BlockRuns } from '@reprise/blkdriver-native';
 import type { Differ } from '@reprise/differ';
 
-import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
+import type { Snapshot } from '../snapshot/index.js';
 
 import { changedPages } from './content-index.js';
 import { stateOf } from './images.js';
-
-/** Snapshots from `head` back to the first, newest first, as far as this host still has them. */
-export async function lineOf(
-  store: SnapshotStore,
-  name: string,
-  head: Snapshot,
-): Promise<Snapshot[]> {
-  const line = [head];
-  const byRoot = new Map((await store.listSnapshots(name)).map((s) => [s.root, s]));
-  for (let parent = head.manifest.parent; parent !== null;) {
-    const snapshot = byRoot.get(parent);
-    if (snapshot === undefined || line.includes(snapshot)) break;
-    line.push(snapshot);
-    parent = snapshot.manifest.parent;
-  }
-  return line;
-}
 
 /** What changed from a base to a target, and both as the differ reads them. */
 export interface Change {

@@ -1,15 +1,17 @@
-import { access, readFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 
 import { diffLeaves, DifferError, pageCount, pagesOfLeaves, type Differ } from '@reprise/differ';
 
+import { isErrno, temporaryPath } from '../lease/durable-file.js';
 import type { Snapshot } from '../snapshot/index.js';
 
 import { stateOf } from './images.js';
 
 /**
- * The content index of a snapshot: made at first use, then kept beside it. Where an earlier snapshot of
- * the line has one, only what changed since is read. It is a cache; whoever deletes it only costs the next
- * migration some seconds.
+ * The content index of a snapshot: made once, while a session runs on it or at first use, and kept beside it. Where an
+ * earlier snapshot of the line has one, only what changed since is read. It is a cache; whoever deletes it only costs the
+ * next migration some seconds. Several processes may make it at once.
  */
 export async function contentIndexOf(
   differ: Differ,
@@ -34,18 +36,37 @@ export async function contentIndexOf(
     if (ram === undefined || disk === undefined) continue;
     const from = ancestor.paths.index;
     try {
-      await differ.updateIndex({ from, state, changed: { ram, disk }, path, ...cancel });
+      await madeBeside(path, (made) =>
+        differ.updateIndex({ from, state, changed: { ram, disk }, path: made, ...cancel }),
+      );
       return path;
     } catch (error) {
       // A damaged ancestor's index only costs time.
       if (!(error instanceof DifferError) || !error.code.startsWith('INDEX_')) throw error;
     }
   }
-  await differ.buildIndex(state, path, {
-    ...cancel,
-    onProgress: ({ done, total }) => options.onProgress?.(done, total),
-  });
+  await madeBeside(path, (made) =>
+    differ.buildIndex(state, made, {
+      ...cancel,
+      onProgress: ({ done, total }) => options.onProgress?.(done, total),
+    }),
+  );
   return path;
+}
+
+/** Whoever finds `path` finds it whole. Where another process was faster, its index is as good. */
+async function madeBeside(path: string, make: (made: string) => Promise<unknown>): Promise<void> {
+  const directory = temporaryPath(path); // swept with the store when its maker was killed
+  await mkdir(directory, { mode: 0o700 });
+  try {
+    const made = join(directory, 'index');
+    await make(made);
+    await rename(made, path).catch((error: unknown) => {
+      if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 /**

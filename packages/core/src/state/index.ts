@@ -1,0 +1,5 @@
+export { changeBetween, type Change } from './change.js';
+export { contentIndexOf } from './content-index.js';
+export { differFor } from './differ-for.js';
+export { diskImage, stateOf } from './images.js';
+export { lineOf } from './line.js';
