@@ -76,7 +76,8 @@ export async function buildIndex(
           before += size;
           options.signal?.throwIfAborted();
           const table = join(directory, tableName(segment, kind));
-          const written = await pool.kernel(
+          const written = await pool.kernelGiven(
+            parts,
             'writeTable',
             key,
             table,
@@ -126,7 +127,10 @@ export async function updateIndex(
         for (const kind of KINDS) {
           const table = join(directory, tableName(segment, kind));
           const parts = found.map((part) => part[kind]);
-          const written = await pool.kernel('writeTable', key, table, kind, parts, ...sizes);
+          const written = await pool.kernelGiven(
+            parts,
+            ...(['writeTable', key, table, kind, parts, ...sizes] as const),
+          );
           if (kind === 'pages') info.entries += written.entries;
           info.fileBytes += written.fileBytes;
         }

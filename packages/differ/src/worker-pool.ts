@@ -31,11 +31,12 @@ export class WorkerPool {
     });
   }
 
-  async run(task: Task): Promise<unknown> {
+  /** @param given Memory that the task takes along: nobody else has it afterwards. */
+  async run(task: Task, given: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (this.#closing !== undefined) {
       throw new DifferError('CLOSED', 'The differ is closed. Make a new one.');
     }
-    const result = await this.#piscina.run(task);
+    const result = await this.#piscina.run(task, { transferList: [...given] });
     if ('value' in result) return result.value;
     const error = new Error(result.error.message);
     if (result.error.code !== undefined) Object.assign(error, { code: result.error.code });
@@ -44,6 +45,16 @@ export class WorkerPool {
 
   kernel<K extends Kernel>(name: K, ...parameters: Parameters_<K>): Promise<Result<K>> {
     return this.run({ kind: 'kernel', name, arguments: parameters }) as Promise<Result<K>>;
+  }
+
+  /** The same, where the kernel uses up the memory of some of its parameters. */
+  kernelGiven<K extends Kernel>(
+    given: readonly Uint8Array[],
+    name: K,
+    ...parameters: Parameters_<K>
+  ): Promise<Result<K>> {
+    const buffers = given.map(({ buffer }) => buffer as ArrayBuffer);
+    return this.run({ kind: 'kernel', name, arguments: parameters }, buffers) as Promise<Result<K>>;
   }
 
   /**

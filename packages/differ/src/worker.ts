@@ -1,3 +1,5 @@
+import { move, transferableSymbol, valueSymbol } from 'piscina';
+
 import { native, type NativeAddon, type NativeDecoder, type NativeEncoder } from './native.js';
 
 /** Kernels that a worker calls as they are. */
@@ -61,10 +63,21 @@ function run(task: Task): unknown {
   }
 }
 
+/** What a result holds is given away: whoever asked gets the memory itself. */
+function givenAway(result: TaskResult, value: object): object {
+  const members: unknown[] = Object.values(ArrayBuffer.isView(value) ? { value } : value);
+  const buffers = members.flatMap((one) => (ArrayBuffer.isView(one) ? [one.buffer] : []));
+  return move({ [transferableSymbol]: [...new Set(buffers)], [valueSymbol]: result });
+}
+
 /** Piscina's entry. */
-export default function work(task: Task): TaskResult {
+export default function work(task: Task): TaskResult | object {
   try {
-    return { value: run(task) };
+    const value = run(task);
+    const result: TaskResult = { value };
+    // Kernels answer with memory of their own; stateful objects may keep what they answer with.
+    if (task.kind !== 'kernel' || typeof value !== 'object' || value === null) return result;
+    return givenAway(result, value);
   } catch (error) {
     if (!(error instanceof Error)) return { error: { message: String(error), code: undefined } };
     const code: unknown = 'code' in error ? error.code : undefined;

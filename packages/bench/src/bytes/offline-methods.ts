@@ -88,7 +88,7 @@ export const stateMethods: Readonly<
     measure: paper2008,
   },
   zstdPatchFrom: {
-    ...{ version: 1, programs: ['zstd'], ours: false, needsMiB: 6000, title: 'zstd --patch-from' },
+    ...{ version: 2, programs: ['zstd'], ours: false, needsMiB: 6000, title: 'zstd --patch-from' },
     measure: async (o) => {
       const { base, plain } = await o.lab.files(o.signal);
       return ofState(await measurePatchFrom(base, plain, o));

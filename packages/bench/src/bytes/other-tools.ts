@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { runProgram } from '../baseline/run-program.js';
 import {
@@ -50,15 +50,44 @@ async function xdelta(from: string, to: string, signal?: AbortSignal): Promise<n
   );
 }
 
+/** zstd refuses to patch from a file above 2 GB: larger ones are patched in pieces, each from the same piece of the old. */
+const PATCHED_BYTES = 2 ** 30;
+
 /** zstd -12 --patch-from --long=31: the level above which hours are added and hardly a byte taken off. */
 export function measurePatchFrom(base: StateFiles, target: StateFiles, options: ToolOptions) {
-  return eachPart(base, target, (from, to) =>
-    outputBytes(
-      'zstd',
-      ['-q', '-c', '-12', '-T1', '--long=31', `--patch-from=${from}`, '--', to],
-      options.signal,
-    ),
+  return eachPart(base, target, async (from, to) => {
+    const size = (await stat(to)).size;
+    if (size <= PATCHED_BYTES) return await patchBytes(from, to, options.signal);
+    let bytes = 0;
+    for (let piece = 0; piece * PATCHED_BYTES < size; piece++) {
+      bytes += await patchBytes(
+        await copyPiece(from, piece, options),
+        await copyPiece(to, piece, options),
+        options.signal,
+      );
+    }
+    return bytes;
+  });
+}
+
+function patchBytes(from: string, to: string, signal?: AbortSignal): Promise<number> {
+  const args = ['-q', '-c', '-12', '-T1', '--long=31', `--patch-from=${from}`, '--', to];
+  return outputBytes('zstd', args, signal);
+}
+
+/** A piece of a sparse file as a file. */
+async function copyPiece(file: string, piece: number, options: ToolOptions): Promise<string> {
+  const copy = join(options.directory, `piece-of-${basename(dirname(file))}`);
+  const mebibytes = PATCHED_BYTES / 2 ** 20;
+  await runProgram(
+    'dd',
+    [
+      ...[`if=${file}`, `of=${copy}`, 'bs=1M', `count=${String(mebibytes)}`],
+      ...[`skip=${String(piece * mebibytes)}`, 'conv=sparse', 'status=none'],
+    ],
+    options.signal === undefined ? {} : { signal: options.signal },
   );
+  return copy;
 }
 
 /** Content-defined chunks against those of the old files. */

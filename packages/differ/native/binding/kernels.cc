@@ -87,22 +87,27 @@ Napi::Value indexListedCall(Info info) {
   return out;
 }
 
-// The entries that several batches found, put together.
+// The entries that several batches found, where they stand.
 template <typename Entry>
-std::vector<Entry> joinParts(const Napi::Value& value) {
-  const auto parts = toObject(value).As<Napi::Array>();
-  std::size_t total = 0;
-  for (std::uint32_t i = 0; i < parts.Length(); ++i) total += toBytes(parts.Get(i)).size();
-  std::vector<Entry> entries(total / sizeof(Entry));
-  auto* to = reinterpret_cast<std::uint8_t*>(entries.data());
-  for (std::uint32_t i = 0; i < parts.Length(); ++i) {
-    const auto part = toBytes(parts.Get(i));
-    if (part.size() % sizeof(Entry) != 0) {
+std::vector<std::span<const Entry>> toParts(const Napi::Value& value) {
+  const auto array = toObject(value).As<Napi::Array>();
+  std::vector<std::span<const Entry>> parts;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    const auto part = toBytes(array.Get(i));
+    const auto address = reinterpret_cast<std::uintptr_t>(part.data());
+    if (part.size() % sizeof(Entry) != 0 || address % alignof(Entry) != 0) {
       throw Fault("ARGUMENT_INVALID", "A part of an index holds no whole number of entries.");
     }
-    to = std::copy(part.begin(), part.end(), to);
+    parts.push_back({reinterpret_cast<const Entry*>(part.data()), part.size() / sizeof(Entry)});
   }
-  return entries;
+  return parts;
+}
+
+template <typename Entry>
+TableSummary writeParts(const std::string& path, const Napi::Value& parts,
+                        const TableIdentity& identity) {
+  const auto spans = toParts<Entry>(parts);
+  return writeTable<Entry>(path, std::span<const std::span<const Entry>>(spans), identity);
 }
 
 std::vector<std::string> toPaths(const Napi::Value& value) {
@@ -133,8 +138,8 @@ Napi::Value writeTableCall(Info info) {
   const std::string path = toString(info[1]);
   const auto identity = TableIdentity::of(*fingerprinter, toUint64(info[4]), toUint64(info[5]));
   return fromSummary(info.Env(), holdsFeatures(info[2])
-                                     ? writeTable(path, joinParts<FeatureEntry>(info[3]), identity)
-                                     : writeTable(path, joinParts<IndexEntry>(info[3]), identity));
+                                     ? writeParts<FeatureEntry>(path, info[3], identity)
+                                     : writeParts<IndexEntry>(path, info[3], identity));
 }
 
 // mergeTables(key, kind, from paths oldest first, to, ramPages, diskPages)

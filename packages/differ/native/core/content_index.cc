@@ -70,7 +70,7 @@ TableSummary mergeTables(std::span<const std::string> from, const std::string& t
       if (entry.location < newer.size()) newer[entry.location] = true;
     }
   }
-  return writeTable(to, std::move(merged), identity);
+  return writeTable(to, merged, identity);
 }
 
 template <typename Entry>

@@ -14,6 +14,7 @@
 
 #include "fault.h"
 #include "page.h"
+#include "zeroed_array.h"
 
 namespace reprise::differ {
 namespace {
@@ -99,45 +100,55 @@ std::size_t settleBucket(std::span<Entry> bucket) {
   return kept;
 }
 
+// The entries of all parts by their keys, and the directory over them.
+template <typename Entry>
+struct Sorted {
+  std::vector<std::uint32_t> directory;
+  ZeroedArray<Entry> entries;
+  std::size_t count = 0;
+};
+
 // One counting pass over the directory's buckets, then small sorts: linear in the entries.
 template <typename Entry>
-std::vector<Entry> sortInto(std::vector<std::uint32_t>& directory, std::vector<Entry> entries,
-                            unsigned bits) {
-  for (const Entry& entry : entries) ++directory[bucketOf(entry.key(), bits) + 1];
+Sorted<Entry> sortParts(std::span<const std::span<const Entry>> parts, std::size_t count,
+                        unsigned bits) {
+  Sorted<Entry> out{std::vector<std::uint32_t>(directorySlots(bits)),
+                    ZeroedArray<Entry>(count, Filled::all_over)};
+  auto& [directory, entries, kept] = out;
+  for (const auto& part : parts) {
+    for (const Entry& entry : part) ++directory[bucketOf(entry.key(), bits) + 1];
+  }
   for (std::size_t i = 1; i < directory.size(); ++i) directory[i] += directory[i - 1];
   std::vector<std::uint32_t> next(directory.begin(), directory.end() - 1);
-  std::vector<Entry> sorted(entries.size());
-  for (const Entry& entry : entries) sorted[next[bucketOf(entry.key(), bits)]++] = entry;
-  entries.clear();
-  entries.shrink_to_fit();
-  std::size_t out = 0;
-  for (std::size_t i = 0; i + 1 < directory.size(); ++i) {
-    const std::span bucket(sorted.data() + directory[i], next[i] - directory[i]);
-    const std::size_t kept = settleBucket(bucket);
-    directory[i] = static_cast<std::uint32_t>(out);
-    std::copy(bucket.begin(), bucket.begin() + static_cast<std::ptrdiff_t>(kept),
-              sorted.begin() + static_cast<std::ptrdiff_t>(out));
-    out += kept;
+  for (const auto& part : parts) {
+    for (const Entry& entry : part) entries[next[bucketOf(entry.key(), bits)]++] = entry;
   }
-  directory.back() = static_cast<std::uint32_t>(out);
-  sorted.resize(out);
-  return sorted;
+  for (std::size_t i = 0; i + 1 < directory.size(); ++i) {
+    const std::span bucket(entries.data() + directory[i], next[i] - directory[i]);
+    const auto stay = static_cast<std::ptrdiff_t>(settleBucket(bucket));
+    directory[i] = static_cast<std::uint32_t>(kept);
+    std::copy(bucket.begin(), bucket.begin() + stay, entries.data() + kept);
+    kept += static_cast<std::size_t>(stay);
+  }
+  directory.back() = static_cast<std::uint32_t>(kept);
+  return out;
 }
 
 }  // namespace
 
 template <typename Entry>
-TableSummary writeTable(const std::string& path, std::vector<Entry> entries,
+TableSummary writeTable(const std::string& path, std::span<const std::span<const Entry>> parts,
                         const TableIdentity& identity) {
-  if (entries.size() >= UINT32_MAX) {
+  std::size_t count = 0;
+  for (const auto& part : parts) count += part.size();
+  if (count >= UINT32_MAX) {
     throw Fault("INDEX_TOO_LARGE", "A table of the content index is full. Build it in segments.");
   }
-  const unsigned bits = std::min<unsigned>(
-      kMaxDirectoryBits, static_cast<unsigned>(std::bit_width(entries.size() / 8)));
-  std::vector<std::uint32_t> directory(directorySlots(bits));
-  const std::vector<Entry> sorted = sortInto(directory, std::move(entries), bits);
-  const auto directoryBytes = bytesOf(std::span<const std::uint32_t>(directory));
-  const auto entryBytes = bytesOf(std::span<const Entry>(sorted));
+  const unsigned bits =
+      std::min<unsigned>(kMaxDirectoryBits, static_cast<unsigned>(std::bit_width(count / 8)));
+  const Sorted<Entry> sorted = sortParts(parts, count, bits);
+  const auto directoryBytes = bytesOf(std::span<const std::uint32_t>(sorted.directory));
+  const auto entryBytes = bytesOf(std::span(sorted.entries.data(), sorted.count));
   Header header{};
   header.magic = kMagic;
   header.version = kVersion;
@@ -147,7 +158,7 @@ TableSummary writeTable(const std::string& path, std::vector<Entry> entries,
   header.keyCheck = identity.keyCheck;
   header.ramPages = identity.ramPages;
   header.diskPages = identity.diskPages;
-  header.entryCount = sorted.size();
+  header.entryCount = sorted.count;
   header.directoryChecksum = XXH3_64bits(directoryBytes.data(), directoryBytes.size());
   header.sampleChecksum = sampleChecksum(entryBytes);
   header.headerChecksum = headerChecksum(header);
@@ -168,7 +179,7 @@ TableSummary writeTable(const std::string& path, std::vector<Entry> entries,
     unlink(temporary.c_str());
     throw;
   }
-  return {sorted.size(), entriesOffset(bits) + entryBytes.size()};
+  return {sorted.count, entriesOffset(bits) + entryBytes.size()};
 }
 
 template <typename Entry>
@@ -220,8 +231,9 @@ std::span<const Entry> SortedTable<Entry>::find(std::uint64_t key) const {
   return {first, last};
 }
 
-template TableSummary writeTable(const std::string&, std::vector<IndexEntry>, const TableIdentity&);
-template TableSummary writeTable(const std::string&, std::vector<FeatureEntry>,
+template TableSummary writeTable(const std::string&, std::span<const std::span<const IndexEntry>>,
+                                 const TableIdentity&);
+template TableSummary writeTable(const std::string&, std::span<const std::span<const FeatureEntry>>,
                                  const TableIdentity&);
 template class SortedTable<IndexEntry>;
 template class SortedTable<FeatureEntry>;

@@ -49,10 +49,17 @@ struct TableSummary {
   std::uint64_t fileBytes;
 };
 
-// Sorts `entries` and writes them at `path`, under a temporary name first.
+// Sorts the entries of all parts and writes them at `path`, under a temporary name first.
 template <typename Entry>
-TableSummary writeTable(const std::string& path, std::vector<Entry> entries,
+TableSummary writeTable(const std::string& path, std::span<const std::span<const Entry>> parts,
                         const TableIdentity& identity);
+
+template <typename Entry>
+TableSummary writeTable(const std::string& path, const std::vector<Entry>& entries,
+                        const TableIdentity& identity) {
+  const std::span<const Entry> all = entries;
+  return writeTable<Entry>(path, std::span(&all, 1), identity);
+}
 
 template <typename Entry>
 class SortedTable {
