@@ -16,7 +16,7 @@ interface ScaleArguments {
 export function scaleCommand(): Command {
   return new Command('scale')
     .description(
-      'A large machine: time, memory and reads of the differ; cost must follow what changed.',
+      'A large machine: time, memory and reads of the differ; cost must follow what changed. Fails where it does not.',
     )
     .option('--disk <GiB>', 'size of the disk', parseGibibytes, 64)
     .option('--written <GiB>', 'how much of it is written', parseGibibytes, 20)
@@ -29,6 +29,7 @@ export function scaleCommand(): Command {
           ...{ changedShare: 0.02, signal, onProgress },
         });
         process.stdout.write(`${scaleTable(result)}\n`);
+        if (result.steps.some(({ holds }) => holds === false)) process.exitCode = 1;
         return result;
       });
     });

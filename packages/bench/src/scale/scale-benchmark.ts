@@ -1,9 +1,8 @@
 import { createHash, randomFillSync } from 'node:crypto';
-import { copyFile, open, readFile, stat } from 'node:fs/promises';
+import { copyFile, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import {
-  bytesExamined,
   countPages,
   Differ,
   fileImage,
@@ -16,7 +15,8 @@ import {
 
 import { createRunDirectory } from '../fixture/index.js';
 
-import { PeakMemory } from '../measure/peak-memory.js';
+import { StepRecorder, type ScaleStep } from './step-recorder.js';
+import { measureStore } from './store-steps.js';
 
 export interface ScaleOptions {
   /** Sparse size and written part of the disk, size of RAM, in GiB. */
@@ -29,22 +29,8 @@ export interface ScaleOptions {
   readonly onProgress: (text: string) => void;
 }
 
-export interface ScaleStep {
-  readonly step: string;
-  readonly seconds: number;
-  /** Bytes of the images that were looked at, wherever they came from. */
-  readonly bytesRead: number;
-  /** Of those, what had to come from storage, by the kernel's count. */
-  readonly bytesFromStorage: number;
-  /** Anonymous memory at its highest during the step; mapped files are the page cache's. */
-  readonly peakMemoryBytes: number;
-  /** Whether a step whose cost must follow what changed looked at no more than {@link READS_PER_CHANGED} times that. */
-  readonly followsChange?: boolean;
-  readonly detail: string;
-}
-
 export interface ScaleResult {
-  readonly version: 1;
+  readonly version: 2;
   readonly startedAt: string;
   readonly diskBytes: number;
   readonly writtenBytes: number;
@@ -72,35 +58,8 @@ export async function runScaleBenchmark(options: ScaleOptions): Promise<ScaleRes
   const at = (name: string) => join(directory.path, name);
   const disk = { sizeBytes: options.diskGiB * GIB, heldBytes: options.writtenGiB * GIB };
   const ram = { sizeBytes: options.ramGiB * GIB, heldBytes: options.ramGiB * GIB };
-  const steps: ScaleStep[] = [];
-  const step = async (
-    name: string,
-    work: () => Promise<string>,
-    changedBytes?: number,
-  ): Promise<void> => {
-    signal?.throwIfAborted();
-    onProgress(name);
-    const storageBefore = await bytesFromStorage();
-    const [startedMs, readBefore] = [performance.now(), bytesExamined()];
-    const peak = new PeakMemory();
-    try {
-      const detail = await work();
-      const bytesRead = Number(bytesExamined() - readBefore);
-      steps.push({
-        step: name,
-        seconds: (performance.now() - startedMs) / 1000,
-        bytesRead,
-        bytesFromStorage: (await bytesFromStorage()) - storageBefore,
-        peakMemoryBytes: peak.stop(),
-        ...(changedBytes === undefined
-          ? {}
-          : { followsChange: bytesRead <= READS_PER_CHANGED * changedBytes }),
-        detail,
-      });
-    } finally {
-      peak.stop();
-    }
-  };
+  const recorder = new StepRecorder(onProgress, signal);
+  const step = recorder.step.bind(recorder);
   onProgress('writing the images');
   await writeImage(at('base.ram'), ram);
   await writeImage(at('base.disk'), disk);
@@ -130,13 +89,14 @@ export async function runScaleBenchmark(options: ScaleOptions): Promise<ScaleRes
   });
   const ramBytes = countPages(changed.ram) * PAGE_SIZE;
   const changedBytes = ramBytes + countPages(changed.disk) * PAGE_SIZE;
+  const mostBytes = READS_PER_CHANGED * changedBytes;
   await step(
     'compare where the log says so',
     async () => {
       const found = await differ.compareWithin(base.ram, target.ram, changed.ram, cancel);
       return `${String(countPages(found))} pages differ`;
     },
-    ramBytes,
+    READS_PER_CHANGED * ramBytes,
   );
   await step(
     'leaves of what changed',
@@ -146,7 +106,7 @@ export async function runScaleBenchmark(options: ScaleOptions): Promise<ScaleRes
       await differ.updateLeaves(at('disk.leaves'), target.disk, blocks, at('disk.new'), cancel);
       return 'RAM and disk';
     },
-    changedBytes,
+    mostBytes,
   );
   let plan: ResiduePlan | undefined;
   const planned = (): ResiduePlan => {
@@ -164,7 +124,7 @@ export async function runScaleBenchmark(options: ScaleOptions): Promise<ScaleRes
         const unknown = plan.counts.ram.unknown + plan.counts.disk.unknown;
         return `${String(unknown)} pages that the base does not explain, questions ${String(plan.questions.length)} B`;
       },
-      changedBytes,
+      mostBytes,
     );
     onProgress('copying the memory');
     await copyFile(at('base.ram'), at('applied.ram'));
@@ -181,7 +141,7 @@ export async function runScaleBenchmark(options: ScaleOptions): Promise<ScaleRes
         const { ram: pages, disk: blocks } = await applier.finish();
         return `${String(countPages(pages) + countPages(blocks))} pages in ${String(bytes)} B`;
       },
-      changedBytes,
+      mostBytes,
     );
   } finally {
     await plan?.close();
@@ -193,11 +153,23 @@ export async function runScaleBenchmark(options: ScaleOptions): Promise<ScaleRes
       const info = await differ.updateIndex(o);
       return `${String(info.entries)} contents added, ${String(info.fileBytes)} B`;
     },
-    changedBytes,
+    mostBytes,
+  );
+  for (const name of ['applied.ram', 'applied.disk', 'index', 'next']) {
+    await rm(at(name), { recursive: true, force: true });
+  }
+  await measureStore(
+    {
+      ...{ home: at('store'), ram: at('base.ram'), disk: at('base.disk'), changed },
+      ...{ ramBytes: ram.sizeBytes, diskBytes: disk.sizeBytes },
+      // Nobody says which pages a hypervisor wrote: both memories are compared, and what differs is hashed.
+      mostBytes: 2 * ram.sizeBytes + mostBytes,
+    },
+    recorder,
   );
   return {
-    ...{ version: 1, startedAt, diskBytes: disk.sizeBytes, writtenBytes: disk.heldBytes },
-    ...{ ramBytes: ram.sizeBytes, steps },
+    ...{ version: 2, startedAt, diskBytes: disk.sizeBytes, writtenBytes: disk.heldBytes },
+    ...{ ramBytes: ram.sizeBytes, steps: recorder.steps },
     changedPages: countPages(changed.ram) + countPages(changed.disk),
   };
 }
@@ -268,8 +240,4 @@ async function overlay(base: Image, path: string, changed: PageRuns): Promise<Im
     files: [...base.files, path],
     extents: BigUint64Array.from(extents),
   };
-}
-
-async function bytesFromStorage(): Promise<number> {
-  return Number(/^read_bytes: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8'))?.[1] ?? 0);
 }
