@@ -5,6 +5,7 @@ import { differCommand } from './commands/differ.js';
 import { driverCommand } from './commands/driver.js';
 import { effectsCommand } from './commands/effects.js';
 import { fidelityCommand } from './commands/fidelity.js';
+import { olderCommand } from './commands/older.js';
 import { raceCommand } from './commands/race.js';
 import { scaleCommand } from './commands/scale.js';
 import { sessionsCommand } from './commands/sessions.js';
@@ -16,6 +17,7 @@ await sessionsCommand()
   .addCommand(scaleCommand())
   .addCommand(driverMemoryCommand())
   .addCommand(bytesCommand())
+  .addCommand(olderCommand())
   .addCommand(fidelityCommand())
   .addCommand(raceCommand())
   .addCommand(effectsCommand())
