@@ -4,7 +4,8 @@ import { cancelled, RepriseError, describeError } from '../errors.js';
 import type { Link } from '../link/index.js';
 
 import { ByteAccount, type ByteTotals } from './byte-account.js';
-import { FrameReader, frame, PREAMBLE } from './framing.js';
+import { ControlCodec } from './control-codec.js';
+import { checkSize, FrameReader, frame, PREAMBLE, type RawFrame } from './framing.js';
 import {
   messages,
   PROTOCOL_VERSION,
@@ -37,6 +38,8 @@ export class Channel implements AsyncDisposable {
   readonly #account: ByteAccount;
   readonly #signal: AbortSignal | undefined;
   readonly #keepalive: NodeJS.Timeout;
+  readonly #sending = new ControlCodec();
+  readonly #receiving = new ControlCodec();
   #phase: Phase = 'greeting';
   #closed = false;
 
@@ -123,7 +126,11 @@ export class Channel implements AsyncDisposable {
   async send<N extends MessageName>(name: N, content: Content<N>): Promise<void> {
     this.#advance(name, this.side);
     const spec = messages[name];
-    const bytes = frame(name, encode(name, content));
+    const plain = encode(name, content);
+    checkSize(name, plain.length);
+    // From here to the link without a pause: the peer takes messages in the order in which they were deflated.
+    const payload = spec.content === 'bytes' ? plain : this.#sending.encode(Buffer.from(plain));
+    const bytes = frame(name, payload);
     this.#account.sent(spec.class, bytes.length);
     try {
       await write(this.#link, bytes);
@@ -167,11 +174,20 @@ export class Channel implements AsyncDisposable {
     await this.close();
   }
 
-  async #next(): Promise<{ name: MessageName; payload: Buffer }> {
+  async #next(): Promise<RawFrame> {
+    let raw: RawFrame;
     try {
-      return await this.#reader.next();
+      raw = await this.#reader.next();
     } catch (error) {
       throw this.#broken(error);
+    }
+    const { name, payload } = raw;
+    const { content, maxBytes } = messages[name];
+    if (content === 'bytes') return raw;
+    try {
+      return { name, payload: this.#receiving.decode(payload, maxBytes) };
+    } catch (cause) {
+      throw malformed(name, cause);
     }
   }
 

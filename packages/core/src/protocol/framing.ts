@@ -13,14 +13,18 @@ const HEADER_BYTES = 4;
 /** The first bytes of either direction: tells a reprise from a login shell that prints a greeting. */
 export const PREAMBLE = Buffer.from('reprise\n', 'latin1');
 
+/** Throws FRAME_TOO_LARGE where a message is larger than its type may be. */
+export function checkSize(name: MessageName, bytes: number): void {
+  if (bytes <= messages[name].maxBytes) return;
+  throw new RepriseError(
+    'FRAME_TOO_LARGE',
+    `A '${name}' of ${String(bytes)} bytes is larger than the protocol allows. Report this defect.`,
+  );
+}
+
 export function frame(name: MessageName, payload: Uint8Array): Buffer {
-  const { type, maxBytes } = messages[name];
-  if (payload.length > maxBytes) {
-    throw new RepriseError(
-      'FRAME_TOO_LARGE',
-      `A '${name}' of ${String(payload.length)} bytes is larger than the protocol allows. Report this defect.`,
-    );
-  }
+  checkSize(name, payload.length);
+  const { type } = messages[name];
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
   bytes.writeUInt32BE(((type << 24) | payload.length) >>> 0);
   bytes.set(payload, HEADER_BYTES);

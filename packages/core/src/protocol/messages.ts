@@ -12,7 +12,7 @@ import { replayIdentity } from '../virtual-time/identity.js';
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 8;
+export const PROTOCOL_VERSION = 9;
 
 export type Side = 'source' | 'destination';
 
