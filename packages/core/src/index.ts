@@ -70,7 +70,15 @@ export {
 } from './supervisor/index.js';
 export { CAUSALITY_MS, effectPolicies, effectRulesPath, type EffectPolicy } from './gate/index.js';
 // For laboratories that measure the stages one by one.
-export { changeBetween, diskImage, stateOf, type Change } from './state/index.js';
+export {
+  changeBetween,
+  diskImage,
+  packDevice,
+  replayedState,
+  runsBelow,
+  wholeStateOf,
+  type Change,
+} from './state/index.js';
 export * from './migration/index.js';
 export {
   keepBusy,

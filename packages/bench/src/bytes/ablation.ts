@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { runsBelow } from '@reprise/core';
 import { compress, type Image, type PageRuns, type ResiduePlan, type State } from '@reprise/differ';
 
 import type { Laboratory } from './laboratory.js';
@@ -15,12 +16,14 @@ export interface Ablation {
 const EMPTY: Image = { sizeBytes: 0n, files: [], extents: new BigUint64Array(0) };
 const NO_RUNS: PageRuns = new BigUint64Array(0);
 const ZSTD_LEVEL = 18;
+/** The device state against the base's in one piece, instead of its pages among the memory's. */
+const NO_DEVICE_PAGES = 'no device pages';
 
 /** What each technique is worth, without and with a replay. */
 export async function ablate(lab: Laboratory): Promise<Ablation> {
   const variants = await openVariants(lab);
   await using _plans = variants;
-  const { delta, alone } = await lab.deviceBytes();
+  const { delta, whole, alone } = await lab.deviceBytes();
   const exchange = await lab.exchange();
   const replayed = await lab.replay();
   const plan = await lab.plan();
@@ -46,13 +49,13 @@ export async function ablate(lab: Laboratory): Promise<Ablation> {
   const ship: Record<string, number> = { everything: everything + delta };
   const replay: Record<string, number> = { everything: everythingReplayed };
   for (const [name, plans] of Object.entries(variants.plans)) {
-    ship[name] = delta;
-    replay[name] = 0;
+    const device = name === NO_DEVICE_PAGES ? whole : delta;
+    ship[name] = device;
+    replay[name] = device;
     for (const one of plans) {
       ship[name] += await encodedBytes(one);
       replay[name] += (await withReplay(one)) - delta;
     }
-    replay[name] += delta;
   }
   ship['zstd instead of context mixing'] =
     (await encodedBytes(plan, { level: ZSTD_LEVEL })) + delta;
@@ -61,8 +64,9 @@ export async function ablate(lab: Laboratory): Promise<Ablation> {
     (await encodedBytes(plan, { level: ZSTD_LEVEL, known: exchange.rounds })) +
     delta;
   ship['no squeeze'] = (await encodedBytes(await lab.plainPlan())) + delta;
-  ship['no device delta'] = everything + alone;
-  replay['no device delta'] = everythingReplayed - delta + alone;
+  for (const bytes of [ship, replay]) {
+    bytes['no device delta'] = (bytes[NO_DEVICE_PAGES] ?? 0) - whole + alone;
+  }
   ship['no run coding (computed)'] = everything + delta + pages - runs;
   replay['no run coding (computed)'] = everythingReplayed + pages - runs;
   replay['no second round'] = await withReplay(plan, false);
@@ -109,6 +113,12 @@ async function openVariants(lab: Laboratory) {
       await planned({ ...change, indexPath: nothing, similarity: false, twins: false }),
     ],
     'no RAM against disk': [await apart('ram'), await apart('disk')],
+    [NO_DEVICE_PAGES]: [
+      await planned({
+        ...{ ...change, indexPath },
+        changed: { ram: runsBelow(changed.ram, change.memoryPages), disk: changed.disk },
+      }),
+    ],
     'no twins': [await planned({ ...change, indexPath, twins: false })],
     'no look-alikes': [await planned({ ...change, indexPath, similarity: false })],
   };

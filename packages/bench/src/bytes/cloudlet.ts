@@ -10,7 +10,7 @@ import { ImageReader, type ResiduePlan, type Space, type State } from '@reprise/
 import { runProgram } from '../baseline/run-program.js';
 import { stateTraffic, traffic, type StateFiles } from '../baseline/state-files.js';
 
-import { lzmaBytes, xdeltaThenLzma, type ToolOptions } from './other-tools.js';
+import { AS_IT_IS, lzmaBytes, xdeltaThenLzma, type ToolOptions } from './other-tools.js';
 import { UNKNOWN } from './positions.js';
 
 const deflated = promisify(deflate);
@@ -30,7 +30,7 @@ export interface CloudletOptions extends ToolOptions {
  */
 export async function measureCloudlet(
   plan: ResiduePlan,
-  states: { base: State; target: State },
+  states: { base: State; target: State; memoryPages: number },
   files: Readonly<Record<'base' | 'target', Pick<StateFiles, 'device'>>>,
   options: CloudletOptions,
 ) {
@@ -40,6 +40,8 @@ export async function measureCloudlet(
     const unknown: number[] = [];
     for (const [i, packed] of pages.entries()) {
       if ((packed & 1n) !== (space === 'ram' ? 0n : 1n)) continue;
+      // Pages of the device state, which are counted with it.
+      if (space === 'ram' && Number(packed >> 1n) >= states.memoryPages) continue;
       const record = Buffer.alloc(RECORD_BYTES);
       record.writeBigUInt64LE(packed);
       record.writeUInt8(classes[i] ?? 0, RECORD_BYTES - 1);
@@ -82,7 +84,7 @@ async function eachAlone(chunks: Chunks, options: ToolOptions): Promise<number> 
         await writeFile(from, await chunks.old.page(page));
         await writeFile(to, await chunks.fresh.page(page));
         // -A and -n: neither names of files nor checksums, which the paper's pipeline does without.
-        const how = ['-e', '-f', '-q', '-9', '-A', '-n', '-S', 'none', '-s'];
+        const how = [...AS_IT_IS, '-e', '-f', '-q', '-9', '-A', '-n', '-S', 'none', '-s'];
         await runProgram('xdelta3', [...how, from, to, delta], signal);
         return await readFile(delta);
       }),

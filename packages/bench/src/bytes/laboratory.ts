@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   changeBetween,
   openStore,
+  packDevice,
   type Change,
   type Snapshot,
   type SnapshotStore,
@@ -153,13 +154,14 @@ export class Laboratory implements AsyncDisposable {
     });
   }
 
-  /** Of the squeezed state: with the base's as reference, and alone. */
-  deviceBytes(): Promise<{ delta: number; alone: number }> {
+  /** Of the squeezed state: what travels of it beside its pages, and all of it against the base's and against nothing. */
+  deviceBytes(): Promise<{ delta: number; whole: number; alone: number }> {
     return this.#first('device', async () => {
       const reference = await readFile(this.#heads.base.paths.device);
       const device = await readFile(this.#heads.a.paths.device);
       return {
-        delta: (await compress(device, { reference })).length,
+        delta: (await packDevice(await this.change())).length,
+        whole: (await compress(device, { reference })).length,
         alone: (await compress(device)).length,
       };
     });

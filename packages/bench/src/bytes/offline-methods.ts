@@ -74,12 +74,12 @@ export const stateMethods: Readonly<
     },
   },
   cloudlet: {
-    ...{ version: 2, programs: ['xdelta3', 'xz'], ours: false, needsMiB: 800 },
+    ...{ version: 3, programs: ['xdelta3', 'xz'], ours: false, needsMiB: 800 },
     title: 'a cloudlet-style pipeline',
     measure: (o) => cloudlet(o, false),
   },
   cloudletAtOnce: {
-    ...{ version: 2, programs: ['xdelta3', 'xz'], ours: false, needsMiB: 1200 },
+    ...{ version: 3, programs: ['xdelta3', 'xz'], ours: false, needsMiB: 1200 },
     title: 'a cloudlet-style pipeline, all chunks at once',
     measure: (o) => cloudlet(o, true),
   },

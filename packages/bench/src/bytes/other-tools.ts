@@ -36,6 +36,9 @@ export async function toolVersion(program: string): Promise<string> {
   return said.trim().split('\n')[0] ?? '';
 }
 
+/** A page that begins like a file of gzip is not to be unpacked first. */
+export const AS_IT_IS = ['-D', '-R'] as const;
+
 /** xdelta3 -9 with LZMA, its window over the whole old file (as far as it can, 2 GiB). */
 export function measureXdelta3(base: StateFiles, target: StateFiles, options: ToolOptions) {
   return eachPart(base, target, (from, to) => xdelta(from, to, options.signal));
@@ -45,7 +48,7 @@ async function xdelta(from: string, to: string, signal?: AbortSignal): Promise<n
   const window = Math.min(2 ** 31 - 1, Math.max(2 ** 20, (await stat(from)).size));
   return await outputBytes(
     'xdelta3',
-    ['-e', '-c', '-q', '-9', '-S', 'lzma', '-B', String(window), '-s', from, to],
+    [...AS_IT_IS, '-e', '-c', '-q', '-9', '-S', 'lzma', '-B', String(window), '-s', from, to],
     signal,
   );
 }
@@ -110,7 +113,7 @@ export async function xdeltaThenLzma(
   const signal = options.signal === undefined ? {} : { signal: options.signal };
   await runProgram(
     'xdelta3',
-    ['-e', '-f', '-q', '-9', '-S', 'none', '-s', from, to, delta],
+    [...AS_IT_IS, '-e', '-f', '-q', '-9', '-S', 'none', '-s', from, to, delta],
     signal,
   );
   return await lzmaBytes(delta, options.signal);

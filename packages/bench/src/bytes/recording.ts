@@ -7,6 +7,7 @@ import {
   diskImage,
   openStore,
   readSessionInput,
+  replayedState as replayedStateOf,
   replaySession,
   suspendVm,
   type Snapshot,
@@ -28,7 +29,7 @@ import { playSession, type Session } from '../session/index.js';
  * a/         the source's store; its head was squeezed before the suspend
  * plain/     the same store before the squeeze: the state that other tools are measured on
  * b/         the destination's store, which holds the base
- * replay/    ram, overlay/, report.json: what the replay left
+ * replay/    ram, device, overlay/, report.json: what the replay left
  * ```
  */
 export interface Recording {
@@ -43,7 +44,7 @@ export interface Recording {
 }
 
 /** Raise it when what a recording holds changes. */
-const RECORDING_VERSION = 1;
+const RECORDING_VERSION = 2;
 
 export interface RecordOptions {
   /** Whether `replay/` is wanted too. Default true. */
@@ -161,6 +162,7 @@ async function replay(recording: Recording, { signal, onProgress }: RecordOption
   await mkdir(recording.replay);
   await runProgram('cp', ['--sparse=always', copy.paths.ram, join(recording.replay, 'ram')]);
   await copyDirectory(copy.disk.overlay, join(recording.replay, 'overlay'), signal);
+  await runProgram('cp', [copy.paths.device, join(recording.replay, 'device')]);
   await writeFile(join(recording.replay, 'report.json'), JSON.stringify(replayed.report));
 }
 
@@ -194,6 +196,7 @@ export async function replayedState(
     disk: await diskImage({ base: base.chain.base, layers: [...base.chain.layers, overlay] }),
   };
   await using differ = new Differ();
-  const ram = await differ.compare(await fileImage(base.paths.ram), state.ram);
-  return { state, changed: { ram, disk: await overlayBlocks([overlay]) } };
+  const left = await replayedStateOf(differ, base, state, join(recording.replay, 'device'));
+  const changed = { ram: left.changedRam, disk: await overlayBlocks([overlay]) };
+  return { state: left.state, changed };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Differ, fileImage, PAGE_SIZE, type State } from '@reprise/differ';
+import { Differ, fileImage, PAGE_SIZE, pageCount, type State } from '@reprise/differ';
 
 import { measureCloudlet } from './cloudlet.js';
 import { measurePaper2008 } from './paper2008.js';
@@ -45,7 +45,8 @@ describe('the cloudlet-style pipeline', () => {
       ...{ base: base.state, target: target.state, indexPath },
       changed: { ram: allPages, disk: new BigUint64Array(0) },
     });
-    const states = { base: base.state, target: target.state };
+    const memoryPages = pageCount(target.state.ram);
+    const states = { base: base.state, target: target.state, memoryPages };
     const files = { base: base.files, target: target.files };
     const bytes = await measureCloudlet(plan, states, files, { directory, allAtOnce });
     return bytes.byPart.ram.sent;

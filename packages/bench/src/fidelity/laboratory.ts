@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 
 import {
   analyse,
   openStore,
   replaySession,
-  stateOf,
   type Analysis,
   type PacingStrategy,
   type Replayed,
@@ -15,7 +13,6 @@ import {
 import { Differ } from '@reprise/differ';
 
 import { headOf, recordingOf, type Recording } from '../bytes/recording.js';
-import { createScratchDirectory } from '../fixture/index.js';
 
 import { askTheOriginal, askTheReplayed, type Expected, type Found } from './inspection.js';
 import { tilesThatDiffer } from './screen.js';
@@ -116,17 +113,15 @@ export class FidelityLaboratory implements AsyncDisposable {
     const { input } = analysis;
     if (!('log' in input)) throw new Error(`The session cannot be replayed: ${input.because}.`);
     const migration = randomUUID();
-    await using scratch = await createScratchDirectory(this.#options.directory, 'replayed');
-    const deviceState = join(scratch.path, 'device');
     await using replayed = await replaySession({
-      ...{ store, differ, base, migration, pacing, deviceState, log: input.log },
+      ...{ store, differ, base, migration, pacing, log: input.log },
       signal: this.#options.signal,
       onProgress: () => undefined,
     });
     const { report } = replayed;
     // Before the guest goes on: what a migration would find.
     const residueBytes = await this.#residueBytes(replayed);
-    const found = await this.#ask(migration, deviceState, replayed);
+    const found = await this.#ask(migration, replayed);
     const otherTiles = this.#otherTiles(found);
     const { end } = input.log;
     const cpuMs = end?.anchor?.cpuMs ?? 0;
@@ -151,16 +146,13 @@ export class FidelityLaboratory implements AsyncDisposable {
     await source.close();
   }
 
-  async #ask(
-    migration: string,
-    deviceState: string,
-    { produced }: Replayed,
-  ): Promise<Found | undefined> {
+  async #ask(migration: string, { produced }: Replayed): Promise<Found | undefined> {
     const { store, base, expected } = this.#o;
     const copy = await store.workingCopy(base.vm, migration);
     if (copy === undefined || produced === undefined) return undefined;
     const { signal } = this.#options;
-    const state = { ramFile: copy.paths.ram, chain: copy.disk, deviceState };
+    const { ram: ramFile, device: deviceState } = copy.paths;
+    const state = { ramFile, chain: copy.disk, deviceState };
     return await askTheReplayed({ store, vm: base.vm, state, signal }, this.#subject, expected);
   }
 
@@ -173,8 +165,8 @@ export class FidelityLaboratory implements AsyncDisposable {
   }
 
   async #residueBytes({ produced }: Replayed): Promise<number> {
-    const { differ, base, analysis } = this.#o;
-    const { residue, device } = analysis;
+    const { differ, analysis } = this.#o;
+    const { residue, device, change } = analysis;
     let bytes = device.length;
     const known =
       produced === undefined
@@ -182,7 +174,7 @@ export class FidelityLaboratory implements AsyncDisposable {
         : (
             await differ.answerQuestions({
               questions: residue.questions,
-              base: await stateOf(base),
+              base: change.base,
               replay: produced.state,
               changed: produced.changed,
             })

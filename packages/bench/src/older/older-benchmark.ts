@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { changeBetween, openStore, stateOf, suspendVm } from '@reprise/core';
+import { changeBetween, openStore, suspendVm, wholeStateOf } from '@reprise/core';
 import { countPages, Differ, type ChangedPages, type ResiduePlan } from '@reprise/differ';
 
 import { headOf, recordingOf, UNKNOWN } from '../bytes/index.js';
@@ -88,7 +88,7 @@ async function measurePair(
   const { root: olderRoot } = await headOf(before, recording.vm);
   const { root: baseRoot } = await headOf(between, recording.vm);
   const base = await store.snapshot(recording.vm, baseRoot);
-  const older = await stateOf(await store.snapshot(recording.vm, olderRoot));
+  const { state: older } = await wholeStateOf(await store.snapshot(recording.vm, olderRoot));
   const target = await headOf(store, recording.vm);
   await using differ = new Differ({
     fingerprint: { algorithm: 'xxh3', key: new Uint8Array(32).fill(1) },

@@ -1,14 +1,12 @@
-import { readFile } from 'node:fs/promises';
-
 import type { BlockRuns } from '@reprise/blkdriver-native';
-import { compress, type Differ, type ResiduePlan } from '@reprise/differ';
+import type { Differ, ResiduePlan } from '@reprise/differ';
 
 import { packInputLog, sealBlob } from '../input/index.js';
 import type { EffectPolicy } from '../gate/index.js';
 import type { Machine } from '../machine/index.js';
 import { MAX_INPUT_LOG_BYTES, type Content } from '../protocol/index.js';
 import type { Snapshot, SnapshotStore } from '../snapshot/index.js';
-import { type Change, changeBetween, contentIndexOf, lineOf } from '../state/index.js';
+import { changeBetween, contentIndexOf, lineOf, packDevice, type Change } from '../state/index.js';
 
 import { packSessions, whyInexact, whyNotExact } from './exact-replay.js';
 import { lastWrittenFirst } from './dirty-order.js';
@@ -49,7 +47,7 @@ export interface Analysis {
   readonly sealedLog: Uint8Array | undefined;
   /** The replay is in virtual time. */
   readonly virtualTime: boolean;
-  /** The device state, compressed against the base's. */
+  /** What travels of the device state beside its pages, compressed against the base's. */
   readonly device: Uint8Array;
   readonly plan: Plan;
 }
@@ -71,8 +69,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   onProgress('finding what the base explains');
   const residue = await differ.planResidue({ ...change, indexPath, ...cancel });
   try {
-    const reference = await readFile(base.paths.device);
-    const device = await compress(await readFile(head.paths.device), { reference });
+    const device = await packDevice(change);
     const machine = await store.machine(name);
     const input = await inputBetween(options, machine);
     const virtualTime = machine.clock === 'virtual';

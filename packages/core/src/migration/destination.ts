@@ -163,7 +163,7 @@ class DestinationMigration {
           await (await staged()).apply(message.content);
           break;
         case 'device':
-          await (await staged()).device(message.content);
+          await (await staged()).device(message.content, plan.devicePages ? 'rest' : 'whole');
           break;
         case 'adopt':
           // The source says that the replay has come to the target; the proof will tell.

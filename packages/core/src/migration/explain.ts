@@ -1,15 +1,8 @@
-import {
-  compress,
-  ImageReader,
-  PAGE_CLASSES,
-  type PlanArrays,
-  type Space,
-  type State,
-} from '@reprise/differ';
+import { compress, ImageReader, PAGE_CLASSES, type PlanArrays, type Space } from '@reprise/differ';
 
 import { RepriseError } from '../errors.js';
 import type { SnapshotStore } from '../snapshot/index.js';
-import { changeBetween, contentIndexOf, differFor, lineOf } from '../state/index.js';
+import { changeBetween, contentIndexOf, differFor, lineOf, type Change } from '../state/index.js';
 
 import { describeDivergence } from './divergence.js';
 import { ownersOfBlocks } from './explain/ext4-blocks.js';
@@ -89,7 +82,7 @@ export async function explainMigration(options: ExplainOptions): Promise<Explana
   const owners = emptyShares(memoryOwners);
   const blocks = new Map<number, number>();
   const cached = entriesOfCache(plan.entries);
-  await using pages = await openPages(change.base, change.target);
+  await using pages = await openPages(change);
   for (const [entry, packed] of plan.entries.pages.entries()) {
     signal?.throwIfAborted();
     const { kind, bytes, owner } = await pages.describe(plan.entries, entry);
@@ -184,13 +177,16 @@ interface Pages extends AsyncDisposable {
   readonly readDisk: (block: number) => Promise<Buffer>;
 }
 
-async function openPages(base: State, target: State): Promise<Pages> {
+async function openPages({ base, target, memoryPages }: Change): Promise<Pages> {
   const readers = {
     ram: [await ImageReader.open(base.ram), await ImageReader.open(target.ram)],
     disk: [await ImageReader.open(base.disk), await ImageReader.open(target.disk)],
   } as const;
-  const ownerAt = async (packed: bigint): Promise<MemoryOwner> =>
-    (packed & 1n) === 0n ? ownerOf(await readers.ram[1].page(Number(packed >> 1n))) : 'other';
+  const ownerAt = async (packed: bigint): Promise<MemoryOwner> => {
+    const page = Number(packed >> 1n);
+    if ((packed & 1n) === 1n) return 'other';
+    return page < memoryPages ? ownerOf(await readers.ram[1].page(page)) : 'device';
+  };
   return {
     async describe(plan, entry) {
       const known = { zero: 'zero', base: 'moved', twin: 'copy' } as const;
@@ -208,7 +204,7 @@ async function openPages(base: State, target: State): Promise<Pages> {
         return { kind: 'rewritten', bytes: 0, owner: 'other' };
       const bytes = (await compress(after, { reference: before, level: 3 })).length;
       const isAlike = (plan.hints[entry * 2] ?? NOWHERE) !== NOWHERE;
-      return { kind: kindOf(before, after, isAlike), bytes, owner: ownerOf(after) };
+      return { kind: kindOf(before, after, isAlike), bytes, owner: await ownerAt(packed) };
     },
     readDisk: (block) => readers.disk[1].page(block),
     [Symbol.asyncDispose]: async () => {

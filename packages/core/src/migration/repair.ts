@@ -78,7 +78,7 @@ export async function receiveRepair(options: ReceiveRepairOptions): Promise<Cont
       case 'root':
         return message.content;
       case 'device':
-        await staging.device(message.content, { alone: true });
+        await staging.device(message.content, 'alone');
         break;
       case 'leafDigests':
         await channel.send('leavesWanted', await answerRound(staging, rounds, message.content));

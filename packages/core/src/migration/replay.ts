@@ -22,7 +22,7 @@ import {
   runtimeDirectory,
   squeezeBeforeStop,
 } from '../supervisor/index.js';
-import { diskImage } from '../state/index.js';
+import { diskImage, replayedState } from '../state/index.js';
 
 import { ReplayHeartbeat } from './replay-heartbeat.js';
 import { ReplayedFront, type ReplayedFrontOptions } from './replayed-front.js';
@@ -45,8 +45,6 @@ export interface ReplayOptions {
   readonly onProgress: (progress: Content<'replayProgress'>) => void;
   /** Present: it is told what the replay has written, while it runs. */
   readonly front?: ReplayFront;
-  /** Present: the device state goes to this file, so that what the replay left can be resumed. */
-  readonly deviceState?: string;
 }
 
 export type ReplayFront = Pick<ReplayedFrontOptions, 'key' | 'tell'>;
@@ -149,9 +147,7 @@ async function run(options: ReplayOptions): Promise<Content<'replayReport'>> {
   // The source's guest was squeezed before it stopped; so is this one.
   await squeezeUnlessStopped(machine, powered.vm, options);
   await powered.vm.pause();
-  if (options.deviceState !== undefined) {
-    await powered.vm.saveDeviceState(options.deviceState, signal);
-  }
+  await powered.vm.saveDeviceState(copy.paths.device, signal);
   await powered.vm.quit();
   await powered.disk.close();
   const attempts = machine.network === 'none' ? undefined : summarizeAttempts(flows.ledger());
@@ -195,8 +191,9 @@ async function whatItProduced({ store, differ, base, migration }: ReplayOptions)
       layers: [...copy.disk.layers, copy.disk.overlay],
     }),
   };
-  const ram = await differ.compare(await fileImage(base.paths.ram), state.ram);
-  return { state, changed: { ram, disk: await overlayBlocks([copy.disk.overlay]) } };
+  const left = await replayedState(differ, base, state, copy.paths.device);
+  const disk = await overlayBlocks([copy.disk.overlay]);
+  return { state: left.state, changed: { ram: left.changedRam, disk } };
 }
 
 function asContent(report: ReplayReport): Content<'replayReport'> {

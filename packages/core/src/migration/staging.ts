@@ -1,18 +1,20 @@
-import { copyFile, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { BLOCK_SIZE, DiskView, sealOverlayFrom } from '@reprise/blkdriver-native';
 import {
   decompress,
+  PAGE_SIZE,
+  pageCount,
   type Answers,
   type Differ,
   type PageRuns,
   type ResidueApplier,
   type Space,
-  type State,
 } from '@reprise/differ';
 
 import { RepriseError } from '../errors.js';
+import { joinDeviceState } from '../hypervisor/index.js';
 import {
   copySparse,
   type Incoming,
@@ -20,7 +22,7 @@ import {
   type SnapshotStore,
   type StateDigests,
 } from '../snapshot/index.js';
-import { stateOf } from '../state/index.js';
+import { paddedTo, pageReader, runsBelow, wholeStateOf, type WholeState } from '../state/index.js';
 
 import type { Replayed } from './replay.js';
 import { unionRuns } from './runs.js';
@@ -33,15 +35,15 @@ const NO_PAGES: PageRuns = new BigUint64Array(0);
 const MOST_PIECE_BLOCKS = 256n;
 
 /**
- * Where the destination puts the target together: a copy of the base's RAM that is patched, and a
- * sparse file of the blocks that changed. The replayed VM is only ever read; nothing here runs.
+ * Where the destination puts the target together: a copy of the base's RAM that is patched, with room behind it for the
+ * pages of the device state, and a sparse file of the blocks that changed. The replayed VM is only ever read; nothing here runs.
  */
 export class Staging {
   readonly incoming: Incoming;
   readonly #store: SnapshotStore;
   readonly #differ: Differ;
   readonly #base: Snapshot;
-  readonly #baseState: State;
+  readonly #baseState: WholeState;
   #applier: ResidueApplier | undefined;
   #applied = { ram: NO_PAGES, disk: NO_PAGES };
   #committed = false;
@@ -52,7 +54,7 @@ export class Staging {
     store: SnapshotStore,
     differ: Differ,
     base: Snapshot,
-    baseState: State,
+    baseState: WholeState,
     incoming: Incoming,
   ) {
     this.#store = store;
@@ -72,7 +74,9 @@ export class Staging {
     await store.discardIncoming(base.vm, target);
     const incoming = await store.openIncoming(base.vm, target);
     await copySparse(base.paths.ram, incoming.ram, { sync: false });
-    return new Staging(store, differ, base, await stateOf(base), incoming);
+    const whole = await wholeStateOf(base);
+    await truncate(incoming.ram, Number(whole.state.ram.sizeBytes));
+    return new Staging(store, differ, base, whole, incoming);
   }
 
   /** The file that holds the changed blocks at their offsets until they are sealed into a layer. */
@@ -83,7 +87,7 @@ export class Staging {
   /** What a repair patches. */
   output(space: Space): { readonly path: string; readonly sizeBytes: bigint } {
     const path = space === 'ram' ? this.incoming.ram : this.diskData;
-    return { path, sizeBytes: this.#baseState[space].sizeBytes };
+    return { path, sizeBytes: BigInt(this.#base.manifest[space].sizeBytes) };
   }
 
   /** The digests of the leaves, as of the last `digest()`. */
@@ -96,8 +100,8 @@ export class Staging {
     const { produced } = replayed;
     this.#answers = await this.#differ.answerQuestions({
       questions,
-      base: this.#baseState,
-      replay: produced?.state ?? this.#baseState,
+      base: this.#baseState.state,
+      replay: paddedTo(produced?.state ?? this.#baseState.state, this.#baseState.state),
       changed: produced?.changed ?? { ram: NO_PAGES, disk: NO_PAGES },
       ...(this.#answers === undefined ? {} : { earlier: this.#answers }),
     });
@@ -110,12 +114,15 @@ export class Staging {
     await this.#endStream();
     const produced = this.#replayed?.produced;
     this.#applier = await this.#differ.applyResidue({
-      base: this.#baseState,
+      base: this.#baseState.state,
       output: { ram: this.incoming.ram, disk: this.diskData },
       applied: this.#applied,
       ...(produced === undefined || this.#answers === undefined
         ? {}
-        : { replay: produced.state, answers: this.#answers }),
+        : {
+            replay: paddedTo(produced.state, this.#baseState.state),
+            answers: this.#answers,
+          }),
     });
   }
 
@@ -129,12 +136,57 @@ export class Staging {
     await this.#applier.apply(frame);
   }
 
-  /** The device state, compressed against the base's (or, in a repair, against nothing). */
-  async device(compressed: Uint8Array, options: { alone?: boolean } = {}): Promise<void> {
-    const reference =
-      options.alone === true ? {} : { reference: await readFile(this.#base.paths.device) };
-    const state = await decompress(compressed, { ...reference, maxBytes: MAX_DEVICE_BYTES });
+  /**
+   * The device state: what is `rest` of it beside its pages, which the residue has brought; `whole`, against the base's; or
+   * `alone`, in a repair.
+   */
+  async device(compressed: Uint8Array, what: 'rest' | 'whole' | 'alone'): Promise<void> {
+    const { bytes, pages } = this.#baseState.device;
+    if (what === 'rest' && pages === undefined) {
+      throw new RepriseError(
+        'PROTOCOL_VIOLATION',
+        'The device state was divided in a way that this host does not know. Make sure that both hosts run the same reprise, then try again.',
+      );
+    }
+    const reference = what === 'rest' ? pages?.rest : bytes;
+    const content = await decompress(compressed, {
+      ...(what === 'alone' || reference === undefined ? {} : { reference }),
+      maxBytes: MAX_DEVICE_BYTES,
+    });
+    const state =
+      what === 'rest' && pages !== undefined
+        ? await this.#withPages(Buffer.from(content), pages.layout)
+        : content;
     await writeFile(this.incoming.device, state, { mode: 0o600 });
+  }
+
+  /** The base's pages, but for those that the residue has brought. */
+  async #withPages(rest: Buffer, layout: string): Promise<Buffer> {
+    await this.#endStream();
+    const { ram } = this.#baseState.state;
+    const memoryPages = this.#base.manifest.ram.sizeBytes / PAGE_SIZE;
+    const changed = new Set(pagesFrom(this.#applied.ram, memoryPages));
+    const behind = Buffer.alloc((pageCount(ram) - memoryPages) * PAGE_SIZE);
+    const file = await open(this.incoming.ram);
+    try {
+      await file.read(behind, 0, behind.length, memoryPages * PAGE_SIZE);
+    } finally {
+      await file.close();
+    }
+    const basePage = pageReader(this.#baseState);
+    try {
+      return joinDeviceState(rest, layout, (number) =>
+        changed.has(memoryPages + number)
+          ? behind.subarray(number * PAGE_SIZE, (number + 1) * PAGE_SIZE)
+          : basePage(number),
+      );
+    } catch (cause) {
+      throw new RepriseError(
+        'PROTOCOL_VIOLATION',
+        'What came of the device state is none. Make sure that both hosts run the same reprise, then try again.',
+        { cause },
+      );
+    }
   }
 
   /** Takes a replayed state over as it stands; it is proved like everything else. */
@@ -155,7 +207,7 @@ export class Staging {
     });
     const file = await open(this.diskData, 'w', 0o600);
     try {
-      await file.truncate(Number(this.#baseState.disk.sizeBytes));
+      await file.truncate(this.#base.manifest.disk.sizeBytes);
       for (const { offset, length } of piecesOf(changed.disk)) {
         await file.write(await view.read(offset, length), 0, length, Number(offset));
       }
@@ -173,9 +225,12 @@ export class Staging {
   async digest(): Promise<StateDigests> {
     await this.#endStream();
     await this.#seal();
+    const { sizeBytes } = this.#base.manifest.ram;
+    await truncate(this.incoming.ram, sizeBytes);
+    const { ram, disk } = this.#applied;
     return await this.#store.digestIncoming(this.#base.vm, this.incoming.root, {
       parent: this.#base.root,
-      changed: this.#applied,
+      changed: { ram: runsBelow(ram, sizeBytes / PAGE_SIZE), disk },
     });
   }
 
@@ -214,10 +269,18 @@ export class Staging {
     await copySparse(this.diskData, dataFile, { sync: false });
     await rm(this.incoming.overlay, { recursive: true, force: true });
     await sealOverlayFrom(this.incoming.overlay, {
-      sizeBytes: this.#baseState.disk.sizeBytes,
+      sizeBytes: BigInt(this.#base.manifest.disk.sizeBytes),
       dataFile,
       blocks: this.#applied.disk,
     });
+  }
+}
+
+/** The pages of runs that are not below `first`. */
+function* pagesFrom(runs: PageRuns, first: number): Generator<number> {
+  for (let i = 0; i + 1 < runs.length; i += 2) {
+    const end = Number((runs[i] ?? 0n) + (runs[i + 1] ?? 0n));
+    for (let page = Math.max(first, Number(runs[i])); page < end; page++) yield page;
   }
 }
 

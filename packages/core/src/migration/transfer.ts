@@ -101,6 +101,7 @@ class Transfer {
     await channel.send('plan', {
       ...{ base: base.root, migration, strategy: plan.strategy },
       sessionMs: replays ? Math.round(sessionMs(input.log)) : 0,
+      ...(analysis.change.device.split ? { devicePages: true } : {}),
       fronts: replays && optimize === 'time' && !virtualTime,
       ...(replays && virtualTime ? { exact: true } : {}),
     });

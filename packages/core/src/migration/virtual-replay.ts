@@ -18,7 +18,7 @@ import {
   PoweredVm,
   runtimeDirectory,
 } from '../supervisor/index.js';
-import { diskImage } from '../state/index.js';
+import { diskImage, replayedState } from '../state/index.js';
 
 import { describeDivergence, divergenceAt } from './divergence.js';
 import { compareMarks, type Compared } from './mark-comparison.js';
@@ -84,7 +84,9 @@ export async function replayVirtually(options: VirtualReplayOptions): Promise<Vi
       (await store.machine(base.vm)).network === 'none'
         ? {}
         : { attempts: summarizeAttempts(flows.ledger()) };
-    const produced = { state: await imagesOf(copy), changed: state.changed };
+    const left = await replayedState(options.differ, base, await imagesOf(copy), device);
+    const changed = { ram: left.changedRam, disk: state.changed.disk };
+    const produced = { state: left.state, changed };
     if (divergence !== undefined) {
       const reason = describeDivergence(divergence);
       return {

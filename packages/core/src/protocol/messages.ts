@@ -76,6 +76,8 @@ const plan = z.strictObject({
   sessionMs: count,
   /** Whether the destination is to tell, while it replays, what the replay has written. */
   fronts: z.boolean(),
+  /** The pages of the device state are among the memory's, behind it; `device` is what is left of it. */
+  devicePages: z.literal(true).optional(),
   /** The input log is that of sessions in virtual time, each apart, to be replayed exactly. */
   exact: z.literal(true).optional(),
 });

@@ -148,7 +148,7 @@ export function stateLayout(directory: string): StateLayout {
     disk: inside('disk.raw'),
     ramLeaves: inside('ram.leaves'),
     diskLeaves: inside('disk.leaves'),
-    index: inside('index'),
+    index: inside('pages.index'),
     inputLog: inside('input.log'),
     manifest: inside('manifest.json'),
     working: inside('working.json'),

@@ -1,19 +1,35 @@
-import { joinRuns, pageCount, type PageRuns, type State } from '@reprise/differ';
 import { overlayBlocks, type BlockRuns } from '@reprise/blkdriver-native';
-import type { Differ } from '@reprise/differ';
+import {
+  compress,
+  joinRuns,
+  pageCount,
+  type Differ,
+  type PageRuns,
+  type State,
+} from '@reprise/differ';
 
 import type { Snapshot } from '../snapshot/index.js';
 
 import { changedPages } from './content-index.js';
 import { stateOf } from './images.js';
+import { canBeSplit, paddedTo, runsBelow, wholeStateOf } from './whole-state.js';
 
-/** What changed from a base to a target, and both as the differ reads them. */
+/** What changed from a base to a target, and both as the differ reads them: with the pages of their device states. */
 export interface Change {
   readonly base: State;
   readonly target: State;
   readonly changed: { readonly ram: PageRuns; readonly disk: BlockRuns };
   /** Overlays that only the target has, oldest first: their logs tell the order. */
   readonly overlays: readonly string[];
+  /** Pages of the memory itself; those of the device state follow. */
+  readonly memoryPages: number;
+  readonly device: {
+    /** The pages of the target's device state are among what changed; what is left of it is `content`. */
+    readonly split: boolean;
+    readonly content: Buffer;
+    /** What both sides hold that is like it. */
+    readonly reference: Buffer;
+  };
 }
 
 /** Reads of both RAM images only the leaves whose digests differ; of the disks only what the layers say was written. */
@@ -23,7 +39,11 @@ export async function changeBetween(
   target: Snapshot,
   signal?: AbortSignal,
 ): Promise<Change> {
-  const [from, to] = [await stateOf(base), await stateOf(target)];
+  const [from, to] = [await wholeStateOf(base), await wholeStateOf(target)];
+  const plain = await stateOf(target);
+  const memoryPages = pageCount(plain.ram);
+  const split = canBeSplit(from, to);
+  const states = { base: from.state, target: split ? to.state : paddedTo(plain, from.state) };
   const options = signal === undefined ? {} : { signal };
   const shared = new Set(base.chain.layers);
   const overlays = target.chain.layers.filter((layer) => !shared.has(layer));
@@ -31,14 +51,34 @@ export async function changeBetween(
   const kept = new Set(target.chain.layers);
   const dropped = base.chain.layers.filter((layer) => !kept.has(layer));
   const disk = await overlayBlocks([...overlays, ...dropped]);
-  const within = await changedPages(
-    base.paths.ramLeaves,
-    target.paths.ramLeaves,
-    pageCount(to.ram),
+  const within = await changedPages(base.paths.ramLeaves, target.paths.ramLeaves, memoryPages);
+  const behind = BigUint64Array.of(
+    BigInt(memoryPages),
+    BigInt(pageCount(states.target.ram) - memoryPages),
   );
   const ram =
     within === undefined
-      ? await differ.compare(from.ram, to.ram, options)
-      : await differ.compareWithin(from.ram, to.ram, within, options);
-  return { base: from, target: to, changed: { ram, disk: joinRuns([disk]) }, overlays };
+      ? await differ.compare(states.base.ram, states.target.ram, options)
+      : await differ.compareWithin(
+          states.base.ram,
+          states.target.ram,
+          split ? joinRuns([within, behind]) : within,
+          options,
+        );
+  const content = split ? to.device.pages?.rest : undefined;
+  const reference = split ? from.device.pages?.rest : undefined;
+  return {
+    ...{ ...states, overlays, memoryPages },
+    changed: { ram: split ? ram : runsBelow(ram, memoryPages), disk: joinRuns([disk]) },
+    device: {
+      split,
+      content: content ?? to.device.bytes,
+      reference: reference ?? from.device.bytes,
+    },
+  };
+}
+
+/** What travels of the target's device state beside the pages of it that are among what changed. */
+export async function packDevice({ device }: Change): Promise<Uint8Array> {
+  return await compress(device.content, { reference: device.reference });
 }

@@ -1,12 +1,20 @@
 import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { diffLeaves, DifferError, pageCount, pagesOfLeaves, type Differ } from '@reprise/differ';
+import {
+  diffLeaves,
+  DifferError,
+  joinRuns,
+  pageCount,
+  pagesOfLeaves,
+  type Differ,
+} from '@reprise/differ';
 
 import { isErrno, temporaryPath } from '../lease/durable-file.js';
 import type { Snapshot } from '../snapshot/index.js';
 
 import { stateOf } from './images.js';
+import { wholeStateOf } from './whole-state.js';
 
 /**
  * The content index of a snapshot: made once, while a session runs on it or at first use, and kept beside it. Where an
@@ -26,14 +34,20 @@ export async function contentIndexOf(
   const path = snapshot.paths.index;
   if (await exists(path)) return path;
   const cancel = options.signal === undefined ? {} : { signal: options.signal };
-  const state = await stateOf(snapshot);
+  const memoryPages = pageCount((await stateOf(snapshot)).ram);
+  const { state } = await wholeStateOf(snapshot);
+  const pages = pageCount(state.ram);
   for (const ancestor of options.ancestors ?? []) {
     if (!(await exists(ancestor.paths.index))) continue;
-    const [ram, disk] = await Promise.all([
-      changedPages(ancestor.paths.ramLeaves, snapshot.paths.ramLeaves, pageCount(state.ram)),
+    // Tables say for how many pages they were made.
+    if (pageCount((await wholeStateOf(ancestor)).state.ram) !== pages) continue;
+    const [memory, disk] = await Promise.all([
+      changedPages(ancestor.paths.ramLeaves, snapshot.paths.ramLeaves, memoryPages),
       changedPages(ancestor.paths.diskLeaves, snapshot.paths.diskLeaves, pageCount(state.disk)),
     ]);
-    if (ram === undefined || disk === undefined) continue;
+    if (memory === undefined || disk === undefined) continue;
+    const behind = BigUint64Array.of(BigInt(memoryPages), BigInt(pages - memoryPages));
+    const ram = joinRuns(pages === memoryPages ? [memory] : [memory, behind]);
     const from = ancestor.paths.index;
     try {
       await madeBeside(path, (made) =>

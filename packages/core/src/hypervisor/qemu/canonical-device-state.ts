@@ -1,5 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 
+import type { Machine } from '../../machine/index.js';
+
 import { ramSections, withPagesInOneSection } from './ram-sections.js';
 
 /**
@@ -48,10 +50,17 @@ export function canonicalDeviceState(saved: Buffer): Buffer {
   return state;
 }
 
-/** Rewrites a saved device state, durably and whole or not at all. It stays loadable. */
-export async function canonicalizeDeviceState(file: string): Promise<void> {
+/**
+ * Rewrites a saved device state, durably and whole or not at all. It stays loadable. Of a guest whose time is the host's
+ * only the sections change: its clocks go on from those readings.
+ */
+export async function canonicalizeDeviceState(
+  file: string,
+  clock: Machine['clock'],
+): Promise<void> {
   const saved = await readFile(file);
-  const canonical = canonicalDeviceState(saved);
+  const canonical =
+    clock === 'virtual' ? canonicalDeviceState(saved) : withPagesInOneSection(saved);
   if (canonical.equals(saved)) return;
   const partial = `${file}.partial`;
   await writeFile(partial, canonical, { flush: true });

@@ -174,7 +174,7 @@ class QemuVm implements HypervisorVm {
     const socket = `${this.#runDirectory}/outgoing`;
     const announceRounds = this.#announceRounds;
     await this.#orGone(saveDeviceState(this.#qmp, socket, file, { signal, announceRounds }));
-    if (this.#machine.clock === 'virtual') await canonicalizeDeviceState(file);
+    await canonicalizeDeviceState(file, this.#machine.clock);
   }
 
   async squeeze(signal?: AbortSignal): Promise<SqueezeReport> {

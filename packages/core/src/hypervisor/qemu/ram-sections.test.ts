@@ -1,36 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import { DEVICES, FIRST, PREAMBLE, section, text, u64 } from '../../testing/device-state.js';
+
 import { ramSections, withPagesInOneSection } from './ram-sections.js';
-
-const ID = 2;
-const END = u64(0x10n);
-const FOOTER = Buffer.concat([Buffer.from([0x7e]), u32(ID)]);
-const PREAMBLE = Buffer.from('QEVM\0\0\0\x03\x07\0\0\0\x0dpc-i440fx-7.2');
-const DEVICES = Buffer.from('\x04\0\0\0\0\x05timer and the other devices', 'latin1');
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-function u64(value: bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(value);
-  return bytes;
-}
-
-function text(name: string): Buffer {
-  return Buffer.concat([Buffer.from([name.length]), Buffer.from(name)]);
-}
-
-/** `vga.vram`, all of it in the stream, and `ram`, which is in the RAM file. */
-const sizes = Buffer.concat([
-  u64(0x2000_0000n | 0x04n),
-  ...[text('ram'), u64(0x1f80_0000n), u64(0n)],
-  ...[text('vga.vram'), u64(0x80_0000n), u64(0xfe00_0000n)],
-]);
 
 function page(index: number): Buffer {
   const address = BigInt(index) * 4096n;
@@ -41,12 +14,6 @@ function page(index: number): Buffer {
     : Buffer.concat([u64(address | again | 0x08n), name, Buffer.alloc(4096, index)]);
 }
 
-function section(kind: number, body: readonly Buffer[], head = Buffer.alloc(0)): Buffer {
-  return Buffer.concat([Buffer.from([kind]), u32(ID), head, ...body, END, FOOTER]);
-}
-
-const first = section(1, [sizes], Buffer.from('\x03ram\0\0\0\0\0\0\0\x04', 'latin1'));
-
 /** A device state whose pages QEMU has divided like this; the last division is the last section. */
 function saved(divisions: readonly number[]): Buffer {
   let next = 0;
@@ -54,7 +21,7 @@ function saved(divisions: readonly number[]): Buffer {
     const pages = Array.from({ length: count }, () => page(next++));
     return section(i === divisions.length - 1 ? 3 : 2, pages);
   });
-  return Buffer.concat([PREAMBLE, first, ...sections, DEVICES]);
+  return Buffer.concat([PREAMBLE, FIRST, ...sections, DEVICES]);
 }
 
 describe('the pages in a device state', () => {
@@ -84,7 +51,7 @@ describe('the pages in a device state', () => {
       expect(withPagesInOneSection(cut)).toEqual(cut);
     }
     fc.assert(
-      fc.property(fc.nat(first.length + PREAMBLE.length), fc.nat(255), (at, value) => {
+      fc.property(fc.nat(FIRST.length + PREAMBLE.length), fc.nat(255), (at, value) => {
         const other = Buffer.from(state);
         other[at] = value;
         const result = withPagesInOneSection(other);

@@ -13,11 +13,12 @@
 const SECTION = { first: 0x01, part: 0x02, last: 0x03, footer: 0x7e } as const;
 const FLAG = { zero: 0x02, sizes: 0x04, page: 0x08, end: 0x10, continue: 0x20 } as const;
 const FLAGS = 0xfff;
-const PAGE_BYTES = 4096;
+export const PAGE_BYTES = 4096;
 const HEAD_BYTES = 1 + 4;
 const FOOTER_BYTES = 1 + 4;
 const RECORD_BYTES = 8;
 const FIRST_HEAD = Buffer.from('\x03ram\0\0\0\0\0\0\0\x04', 'latin1');
+const ZEROS = Buffer.alloc(PAGE_BYTES);
 /** What stands before the sections: the machine's name, and which capabilities were on. */
 const LONGEST_PREAMBLE = 4096;
 
@@ -31,14 +32,24 @@ export interface RamSections {
   readonly end: number;
 }
 
-/** The sections of RAM in a device state; undefined where it has another layout. */
-export function ramSections(state: Buffer): RamSections | undefined {
+/** The section that says the sizes: its id, where its records begin and where it ends; undefined where there is none. */
+export function firstSectionOf(
+  state: Buffer,
+): { readonly id: number; readonly sizesFrom: number; readonly end: number } | undefined {
   const head = state.subarray(0, LONGEST_PREAMBLE).indexOf(FIRST_HEAD);
   if (head < HEAD_BYTES || state[head - HEAD_BYTES] !== SECTION.first) return undefined;
   const id = state.readUInt32BE(head - 4);
-  const sizes = endOfRecords(state, head + FIRST_HEAD.length, 'sizes');
+  const sizesFrom = head + FIRST_HEAD.length;
+  const sizes = endOfRecords(state, sizesFrom, 'sizes');
   if (sizes === undefined || !isFooter(state, sizes + RECORD_BYTES, id)) return undefined;
-  const pagesFrom = sizes + RECORD_BYTES + FOOTER_BYTES;
+  return { id, sizesFrom, end: sizes + RECORD_BYTES + FOOTER_BYTES };
+}
+
+/** The sections of RAM in a device state; undefined where it has another layout. */
+export function ramSections(state: Buffer): RamSections | undefined {
+  const first = firstSectionOf(state);
+  if (first === undefined) return undefined;
+  const { id, end: pagesFrom } = first;
   const pages: [number, number][] = [];
   for (let at = pagesFrom; ;) {
     if (at + HEAD_BYTES > state.length || state.readUInt32BE(at + 1) !== id) return undefined;
@@ -61,6 +72,16 @@ export function withPagesInOneSection(state: Buffer): Buffer {
   const sections = ramSections(state);
   if (sections === undefined) return state;
   const { id, pagesFrom, pages, end } = sections;
+  const all = pages.map(([from, to]) => state.subarray(from, to));
+  return Buffer.concat([
+    state.subarray(0, pagesFrom),
+    ...inOneSection(id, all),
+    state.subarray(end),
+  ]);
+}
+
+/** All records in one section, and then the last one without any. */
+export function inOneSection(id: number, records: readonly Buffer[]): Buffer[] {
   const section = (kind: number, content: readonly Buffer[]): Buffer[] => {
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt8(kind);
@@ -71,13 +92,71 @@ export function withPagesInOneSection(state: Buffer): Buffer {
     tail.writeUInt32BE(id, RECORD_BYTES + 1);
     return [head, ...content, tail];
   };
-  const all = pages.map(([from, to]) => state.subarray(from, to));
-  return Buffer.concat([
-    state.subarray(0, pagesFrom),
-    ...section(SECTION.part, all),
-    ...section(SECTION.last, []),
-    state.subarray(end),
-  ]);
+  return [...section(SECTION.part, records), ...section(SECTION.last, [])];
+}
+
+/** A page as QEMU writes it: with its block's name where the block begins, as one byte where it is all zeros. */
+export function pageRecord(block: string | undefined, address: number, page: Buffer): Buffer {
+  const isZero = page.equals(ZEROS);
+  const flags = (block === undefined ? FLAG.continue : 0) | (isZero ? FLAG.zero : FLAG.page);
+  const head = Buffer.alloc(RECORD_BYTES);
+  head.writeBigUInt64BE(BigInt(address) | BigInt(flags));
+  const name =
+    block === undefined ? [] : [Buffer.from([block.length]), Buffer.from(block, 'latin1')];
+  return Buffer.concat([head, ...name, isZero ? Buffer.of(0) : page]);
+}
+
+export interface PageRecord {
+  /** Where the block begins. */
+  readonly block: string | undefined;
+  /** In its block. */
+  readonly address: number;
+  /** Of its content in the state: 4096 bytes, or the byte that it is filled with. */
+  readonly offset: number;
+  readonly filled: boolean;
+}
+
+/** The pages of all sections, in order. */
+export function* pagesIn(state: Buffer, { pages }: RamSections): Generator<PageRecord> {
+  for (const [from, to] of pages) {
+    for (let at = from; at < to;) {
+      const word = state.readBigUInt64BE(at);
+      const flags = Number(word & BigInt(FLAGS));
+      const named = (flags & FLAG.continue) === 0;
+      const nameLength = named ? (state[at + RECORD_BYTES] ?? 0) : 0;
+      const nameAt = at + RECORD_BYTES + 1;
+      const offset = named ? nameAt + nameLength : at + RECORD_BYTES;
+      const filled = (flags & FLAG.zero) !== 0;
+      yield {
+        block: named ? state.toString('latin1', nameAt, nameAt + nameLength) : undefined,
+        address: Number(word - BigInt(flags)),
+        ...{ offset, filled },
+      };
+      at = offset + (filled ? 1 : PAGE_BYTES);
+    }
+  }
+}
+
+/** The sizes of all blocks in bytes, by name, as the first section says them. */
+export function blockSizes(state: Buffer): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  const first = firstSectionOf(state);
+  if (first === undefined) return sizes;
+  const flags = FLAGS;
+  let at = first.sizesFrom;
+  const end = first.end - RECORD_BYTES - FOOTER_BYTES;
+  while (at < end) {
+    let left = state.readBigUInt64BE(at) & ~BigInt(flags);
+    at += RECORD_BYTES;
+    while (left > 0n) {
+      const nameLength = state[at] ?? 0;
+      const size = state.readBigUInt64BE(at + 1 + nameLength);
+      sizes.set(state.toString('latin1', at + 1, at + 1 + nameLength), Number(size));
+      left -= size;
+      at += 1 + nameLength + 16;
+    }
+  }
+  return sizes;
 }
 
 function isFooter(state: Buffer, at: number, id: number): boolean {

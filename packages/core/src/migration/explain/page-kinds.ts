@@ -19,6 +19,7 @@ export const memoryOwners = {
   free: 'free: reads as zeros',
   cache: 'page cache: a block of the disk has the same content',
   kernel: 'the kernel’s own: many addresses of the kernel in it',
+  device: 'what the display shows, and firmware',
   other: 'processes and everything else',
 } as const;
 export type MemoryOwner = keyof typeof memoryOwners;

@@ -1,0 +1,82 @@
+import {
+  blockSizes,
+  firstSectionOf,
+  inOneSection,
+  PAGE_BYTES,
+  pageRecord,
+  pagesIn,
+  ramSections,
+} from './ram-sections.js';
+
+/**
+ * The pages in a saved device state (display memory, firmware), apart from the rest of it: a migration finds and codes
+ * them as it does memory.
+ */
+export interface DevicePages {
+  /** The blocks, as they follow each other: states of one layout have the same page at the same number. */
+  readonly layout: string;
+  readonly count: number;
+  /** Where in the state each page that is not all zeros stands: its number, then its offset; ascending. */
+  readonly contents: readonly (readonly [number, number])[];
+  /** The state without its pages. */
+  readonly rest: Buffer;
+}
+
+/** Undefined where the state has another layout than QEMU's, or one that {@link joinDeviceState} would not make. */
+export function splitDeviceState(state: Buffer): DevicePages | undefined {
+  const sections = ramSections(state);
+  if (sections === undefined) return undefined;
+  const sizes = blockSizes(state);
+  const layout: string[] = [];
+  const contents: [number, number][] = [];
+  let count = 0;
+  let left = 0;
+  for (const { block: name, address, offset, filled } of pagesIn(state, sections)) {
+    if (name !== undefined) {
+      const bytes = sizes.get(name);
+      // Every page of every block, once and in order: nothing else is put together again as it was.
+      if (left > 0 || bytes === undefined || bytes % PAGE_BYTES !== 0) return undefined;
+      layout.push(`${name}:${String(bytes)}`);
+      left = bytes / PAGE_BYTES;
+    }
+    const block = layout.at(-1);
+    if (block === undefined || left === 0) return undefined;
+    const size = Number(block.slice(block.lastIndexOf(':') + 1)) / PAGE_BYTES;
+    if (address !== (size - left) * PAGE_BYTES) return undefined;
+    if (!filled) contents.push([count, offset]);
+    else if (state[offset] !== 0) return undefined;
+    count++;
+    left--;
+  }
+  if (left > 0) return undefined;
+  const rest = Buffer.concat([state.subarray(0, sections.pagesFrom), state.subarray(sections.end)]);
+  return { layout: layout.join(' '), count, contents, rest };
+}
+
+/**
+ * Puts a state together from what {@link splitDeviceState} calls its rest and the pages of its layout, in one
+ * section. Throws where the rest is of another layout.
+ */
+export function joinDeviceState(
+  rest: Buffer,
+  layout: string,
+  pageAt: (number: number) => Buffer,
+): Buffer {
+  const first = firstSectionOf(rest);
+  if (first === undefined) throw new RangeError('This is not the rest of a device state.');
+  const records: Buffer[] = [];
+  let number = 0;
+  for (const block of layout.split(' ').filter((one) => one !== '')) {
+    const colon = block.lastIndexOf(':');
+    const name = block.slice(0, colon);
+    const pages = Number(block.slice(colon + 1)) / PAGE_BYTES;
+    for (let i = 0; i < pages; i++) {
+      records.push(pageRecord(i === 0 ? name : undefined, i * PAGE_BYTES, pageAt(number++)));
+    }
+  }
+  return Buffer.concat([
+    rest.subarray(0, first.end),
+    ...inOneSection(first.id, records),
+    rest.subarray(first.end),
+  ]);
+}
