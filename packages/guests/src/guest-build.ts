@@ -4,6 +4,7 @@ import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import type { BuildOptions } from './build-options.js';
 import { throwIfCancelled } from './command.js';
 import { DEBIAN_SUITE, extractPackages, kernelRelease } from './debian-packages.js';
 import { makeExt4Image } from './ext4-image.js';
@@ -25,11 +26,6 @@ export interface GuestDescription {
     readonly packages: readonly string[];
   };
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
-}
-
-export interface BuildOptions {
-  readonly onProgress: (line: string) => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** The files of a built guest that a VM is started from. */

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/pro
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { GuestError, systemErrorCode } from './errors.js';
-import { imageFiles, type BuildOptions, type GuestDescription } from './guest-build.js';
+import type { BuildOptions } from './build-options.js';
+import { imageFiles, type GuestDescription } from './guest-build.js';
 import { acquireLock } from './lock.js';
 import { hashRecipe, type GuestRecipe, type ImageName } from './recipe.js';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { runCommand } from './command.js';
 import { GuestError } from './errors.js';
 import { digHoles } from './ext4-image.js';
-import type { BuildOptions } from './guest-build.js';
+import type { BuildOptions } from './build-options.js';
 import type { GuestRecipe } from './recipe.js';
 
 /** What the guest prints on its serial port when its install steps have all succeeded. */

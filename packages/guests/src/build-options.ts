@@ -1,0 +1,4 @@
+export interface BuildOptions {
+  readonly onProgress: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
