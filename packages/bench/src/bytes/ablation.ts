@@ -20,7 +20,12 @@ const ZSTD_LEVEL = 18;
 const NO_DEVICE_PAGES = 'no device pages';
 
 /** What each technique is worth, without and with a replay. */
-export async function ablate(lab: Laboratory): Promise<Ablation> {
+export async function ablate(
+  lab: Laboratory,
+  cancel: Pick<EncodeChoice, 'signal'>,
+): Promise<Ablation> {
+  const encodedBytes = (plan: ResiduePlan, options: EncodeChoice = {}) =>
+    bytesOf(plan, { ...options, ...cancel });
   const variants = await openVariants(lab);
   await using _plans = variants;
   const { delta, whole, alone } = await lab.deviceBytes();
@@ -70,13 +75,14 @@ export async function ablate(lab: Laboratory): Promise<Ablation> {
   ship['no run coding (computed)'] = everything + delta + pages - runs;
   replay['no run coding (computed)'] = everythingReplayed + pages - runs;
   replay['no second round'] = await withReplay(plan, false);
-  replay['nothing learnt from answers'] = exchange.bytes + delta + (await withoutAnswered(lab));
+  replay['nothing learnt from answers'] =
+    exchange.bytes + delta + (await withoutAnswered(lab, cancel));
   return { ship, replay };
 }
 
 type EncodeChoice = NonNullable<Parameters<ResiduePlan['encode']>[0]>;
 
-async function encodedBytes(plan: ResiduePlan, options: EncodeChoice = {}): Promise<number> {
+async function bytesOf(plan: ResiduePlan, options: EncodeChoice): Promise<number> {
   let total = 0;
   for await (const frame of plan.encode(options)) total += frame.bytes.length;
   return total;
@@ -131,7 +137,10 @@ async function openVariants(lab: Laboratory) {
 }
 
 /** The residue without the pages that the replay is known to hold: coded as if their content were not known either. */
-async function withoutAnswered(lab: Laboratory): Promise<number> {
+async function withoutAnswered(
+  lab: Laboratory,
+  cancel: Pick<EncodeChoice, 'signal'>,
+): Promise<number> {
   const plan = await lab.plan();
   const { answers } = await lab.exchange();
   const change = await lab.change();
@@ -156,7 +165,7 @@ async function withoutAnswered(lab: Laboratory): Promise<number> {
     indexPath: await lab.indexPath(),
   });
   const records = Uint8Array.from(answered.flatMap(varint));
-  return (await encodedBytes(rest)) + (await compress(records, { level: 19 })).length;
+  return (await bytesOf(rest, cancel)) + (await compress(records, { level: 19 })).length;
 }
 
 function varint(value: number): number[] {

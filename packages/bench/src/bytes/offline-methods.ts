@@ -111,11 +111,12 @@ export const recordedReplay: OfflineMethod<MethodBytes> = {
     needsMiB: 400,
     title: 'the recorded replay’s residue',
   },
-  async measure({ lab, replay }) {
+  async measure(o) {
+    const { lab, replay } = o;
     const plan = await lab.plan();
     const { rounds, bytes: digests } = await lab.exchange();
     const bytes = { ram: 0, disk: 0 };
-    for await (const frame of plan.encode({ known: rounds }))
+    for await (const frame of plan.encode({ known: rounds, ...cancel(o) }))
       bytes[frame.space] += frame.bytes.length;
     const { delta: device } = await lab.deviceBytes();
     const { log, control } = replay;
@@ -128,7 +129,7 @@ export const recordedReplay: OfflineMethod<MethodBytes> = {
 
 export const ablation: OfflineMethod<Ablation> = {
   ...{ version: 1, programs: [], ours: true, needsMiB: 800, title: 'what each technique is worth' },
-  measure: ({ lab }) => ablate(lab),
+  measure: (o) => ablate(o.lab, cancel(o)),
 };
 
 export const oracles: OfflineMethod<{ oracle: OracleBytes; fullOracle: OracleBytes | null }> = {
