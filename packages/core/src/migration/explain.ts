@@ -182,10 +182,11 @@ async function openPages({ base, target, memoryPages }: Change): Promise<Pages> 
     ram: [await ImageReader.open(base.ram), await ImageReader.open(target.ram)],
     disk: [await ImageReader.open(base.disk), await ImageReader.open(target.disk)],
   } as const;
-  const ownerAt = async (packed: bigint): Promise<MemoryOwner> => {
+  const ownerAt = async (packed: bigint, content?: Buffer): Promise<MemoryOwner> => {
     const page = Number(packed >> 1n);
     if ((packed & 1n) === 1n) return 'other';
-    return page < memoryPages ? ownerOf(await readers.ram[1].page(page)) : 'device';
+    if (page >= memoryPages) return 'device';
+    return ownerOf(content ?? (await readers.ram[1].page(page)));
   };
   return {
     async describe(plan, entry) {
@@ -204,7 +205,7 @@ async function openPages({ base, target, memoryPages }: Change): Promise<Pages> 
         return { kind: 'rewritten', bytes: 0, owner: 'other' };
       const bytes = (await compress(after, { reference: before, level: 3 })).length;
       const isAlike = (plan.hints[entry * 2] ?? NOWHERE) !== NOWHERE;
-      return { kind: kindOf(before, after, isAlike), bytes, owner: await ownerAt(packed) };
+      return { kind: kindOf(before, after, isAlike), bytes, owner: await ownerAt(packed, after) };
     },
     readDisk: (block) => readers.disk[1].page(block),
     [Symbol.asyncDispose]: async () => {

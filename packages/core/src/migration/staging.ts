@@ -22,7 +22,7 @@ import {
   type SnapshotStore,
   type StateDigests,
 } from '../snapshot/index.js';
-import { paddedTo, pageReader, runsBelow, wholeStateOf, type WholeState } from '../state/index.js';
+import { pageReader, runsBelow, wholeStateOf, type WholeState } from '../state/index.js';
 
 import type { Replayed } from './replay.js';
 import { unionRuns } from './runs.js';
@@ -101,7 +101,7 @@ export class Staging {
     this.#answers = await this.#differ.answerQuestions({
       questions,
       base: this.#baseState.state,
-      replay: paddedTo(produced?.state ?? this.#baseState.state, this.#baseState.state),
+      replay: produced?.state ?? this.#baseState.state,
       changed: produced?.changed ?? { ram: NO_PAGES, disk: NO_PAGES },
       ...(this.#answers === undefined ? {} : { earlier: this.#answers }),
     });
@@ -119,10 +119,7 @@ export class Staging {
       applied: this.#applied,
       ...(produced === undefined || this.#answers === undefined
         ? {}
-        : {
-            replay: paddedTo(produced.state, this.#baseState.state),
-            answers: this.#answers,
-          }),
+        : { replay: produced.state, answers: this.#answers }),
     });
   }
 

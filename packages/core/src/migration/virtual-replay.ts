@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { overlayBlocks } from '@reprise/blkdriver-native';
-import { fileImage, type Differ, type PageRuns, type State } from '@reprise/differ';
+import { fileImage, pageCount, type Differ, type PageRuns, type State } from '@reprise/differ';
 
 import { describeError } from '../errors.js';
 import { FlowTable, summarizeAttempts } from '../gate/index.js';
@@ -18,7 +18,7 @@ import {
   PoweredVm,
   runtimeDirectory,
 } from '../supervisor/index.js';
-import { diskImage, replayedState } from '../state/index.js';
+import { diskImage, replayedState, runsBelow } from '../state/index.js';
 
 import { describeDivergence, divergenceAt } from './divergence.js';
 import { compareMarks, type Compared } from './mark-comparison.js';
@@ -79,14 +79,18 @@ export async function replayVirtually(options: VirtualReplayOptions): Promise<Vi
     const flows = new FlowTable(() => performance.now() - startedMs);
     const replayed = await replaySessions(options, copy, flows);
     const { device, marks, divergence } = replayed;
-    const state = await adoptable(options, copy, device);
+    const images = await imagesOf(copy);
+    const left = await replayedState(options.differ, base, images, device);
+    const changed = { ram: left.changedRam, disk: await overlayBlocks([copy.disk.overlay]) };
+    const produced = { state: left.state, changed };
+    const state: AdoptableState = {
+      ...{ ram: copy.paths.ram, device, overlay: copy.disk.overlay },
+      changed: { ...changed, ram: runsBelow(changed.ram, pageCount(images.ram)) },
+    };
     const attempts =
       (await store.machine(base.vm)).network === 'none'
         ? {}
         : { attempts: summarizeAttempts(flows.ledger()) };
-    const left = await replayedState(options.differ, base, await imagesOf(copy), device);
-    const changed = { ram: left.changedRam, disk: state.changed.disk };
-    const produced = { state: left.state, changed };
     if (divergence !== undefined) {
       const reason = describeDivergence(divergence);
       return {
@@ -225,21 +229,6 @@ function watch(
       over.abort();
     },
     done,
-  };
-}
-
-async function adoptable(
-  { differ, base }: VirtualReplayOptions,
-  copy: WorkingCopy,
-  device: string,
-): Promise<AdoptableState> {
-  const [from, to] = [await fileImage(base.paths.ram), await fileImage(copy.paths.ram)];
-  return {
-    ...{ ram: copy.paths.ram, device, overlay: copy.disk.overlay },
-    changed: {
-      ram: await differ.compare(from, to),
-      disk: await overlayBlocks([copy.disk.overlay]),
-    },
   };
 }
 

@@ -12,3 +12,4 @@ export { digestFile, rootDigest, type RootParts } from './root-digest.js';
 export { freeBytes, occupiedBytes } from './space.js';
 export { copySparse, type CopyOptions } from './sparse-copy.js';
 export * from './store.js';
+export { exists } from './vm-files.js';

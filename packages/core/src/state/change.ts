@@ -11,8 +11,7 @@ import {
 import type { Snapshot } from '../snapshot/index.js';
 
 import { changedPages } from './content-index.js';
-import { stateOf } from './images.js';
-import { canBeSplit, paddedTo, runsBelow, wholeStateOf } from './whole-state.js';
+import { paddedTo, pagesBehind, restsBesidePages, runsBelow, wholeStateOf } from './whole-state.js';
 
 /** What changed from a base to a target, and both as the differ reads them: with the pages of their device states. */
 export interface Change {
@@ -40,10 +39,10 @@ export async function changeBetween(
   signal?: AbortSignal,
 ): Promise<Change> {
   const [from, to] = [await wholeStateOf(base), await wholeStateOf(target)];
-  const plain = await stateOf(target);
-  const memoryPages = pageCount(plain.ram);
-  const split = canBeSplit(from, to);
-  const states = { base: from.state, target: split ? to.state : paddedTo(plain, from.state) };
+  const memoryPages = pageCount(to.plain.ram);
+  const rests = restsBesidePages(from, to);
+  const split = rests !== undefined;
+  const states = { base: from.state, target: split ? to.state : paddedTo(to.plain, from.state) };
   const options = signal === undefined ? {} : { signal };
   const shared = new Set(base.chain.layers);
   const overlays = target.chain.layers.filter((layer) => !shared.has(layer));
@@ -52,28 +51,21 @@ export async function changeBetween(
   const dropped = base.chain.layers.filter((layer) => !kept.has(layer));
   const disk = await overlayBlocks([...overlays, ...dropped]);
   const within = await changedPages(base.paths.ramLeaves, target.paths.ramLeaves, memoryPages);
-  const behind = BigUint64Array.of(
-    BigInt(memoryPages),
-    BigInt(pageCount(states.target.ram) - memoryPages),
-  );
   const ram =
     within === undefined
       ? await differ.compare(states.base.ram, states.target.ram, options)
       : await differ.compareWithin(
           states.base.ram,
           states.target.ram,
-          split ? joinRuns([within, behind]) : within,
+          split ? joinRuns([within, pagesBehind(to)]) : within,
           options,
         );
-  const content = split ? to.device.pages?.rest : undefined;
-  const reference = split ? from.device.pages?.rest : undefined;
   return {
     ...{ ...states, overlays, memoryPages },
     changed: { ram: split ? ram : runsBelow(ram, memoryPages), disk: joinRuns([disk]) },
     device: {
       split,
-      content: content ?? to.device.bytes,
-      reference: reference ?? from.device.bytes,
+      ...(rests ?? { content: to.device.bytes, reference: from.device.bytes }),
     },
   };
 }

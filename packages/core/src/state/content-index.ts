@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import {
@@ -11,10 +11,9 @@ import {
 } from '@reprise/differ';
 
 import { isErrno, temporaryPath } from '../lease/durable-file.js';
-import type { Snapshot } from '../snapshot/index.js';
+import { exists, type Snapshot } from '../snapshot/index.js';
 
-import { stateOf } from './images.js';
-import { wholeStateOf } from './whole-state.js';
+import { pagesBehind, wholeStateOf } from './whole-state.js';
 
 /**
  * The content index of a snapshot: made once, while a session runs on it or at first use, and kept beside it. Where an
@@ -34,20 +33,18 @@ export async function contentIndexOf(
   const path = snapshot.paths.index;
   if (await exists(path)) return path;
   const cancel = options.signal === undefined ? {} : { signal: options.signal };
-  const memoryPages = pageCount((await stateOf(snapshot)).ram);
-  const { state } = await wholeStateOf(snapshot);
-  const pages = pageCount(state.ram);
+  const whole = await wholeStateOf(snapshot);
+  const { state, plain } = whole;
   for (const ancestor of options.ancestors ?? []) {
     if (!(await exists(ancestor.paths.index))) continue;
     // Tables say for how many pages they were made.
-    if (pageCount((await wholeStateOf(ancestor)).state.ram) !== pages) continue;
+    if ((await wholeStateOf(ancestor)).state.ram.sizeBytes !== state.ram.sizeBytes) continue;
     const [memory, disk] = await Promise.all([
-      changedPages(ancestor.paths.ramLeaves, snapshot.paths.ramLeaves, memoryPages),
+      changedPages(ancestor.paths.ramLeaves, snapshot.paths.ramLeaves, pageCount(plain.ram)),
       changedPages(ancestor.paths.diskLeaves, snapshot.paths.diskLeaves, pageCount(state.disk)),
     ]);
     if (memory === undefined || disk === undefined) continue;
-    const behind = BigUint64Array.of(BigInt(memoryPages), BigInt(pages - memoryPages));
-    const ram = joinRuns(pages === memoryPages ? [memory] : [memory, behind]);
+    const ram = joinRuns([memory, pagesBehind(whole)]);
     const from = ancestor.paths.index;
     try {
       await madeBeside(path, (made) =>
@@ -95,11 +92,4 @@ export async function changedPages(
   const [before, after] = await Promise.all([readFile(leavesBefore), readFile(leavesAfter)]);
   if (before.length !== after.length) return undefined;
   return pagesOfLeaves(diffLeaves(before, after), pages);
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -4,11 +4,4 @@ export { differFor } from './differ-for.js';
 export { diskImage, stateOf } from './images.js';
 export { lineOf } from './line.js';
 export { replayedState } from './replayed-state.js';
-export {
-  paddedTo,
-  pageReader,
-  runsBelow,
-  withDevice,
-  wholeStateOf,
-  type WholeState,
-} from './whole-state.js';
+export { pageReader, runsBelow, withDevice, wholeStateOf, type WholeState } from './whole-state.js';

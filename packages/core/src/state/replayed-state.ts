@@ -1,8 +1,6 @@
-import { access } from 'node:fs/promises';
-
 import { pageCount, type Differ, type PageRuns, type State } from '@reprise/differ';
 
-import type { Snapshot } from '../snapshot/index.js';
+import { exists, type Snapshot } from '../snapshot/index.js';
 
 import { paddedTo, runsBelow, wholeStateOf, withDevice } from './whole-state.js';
 
@@ -31,11 +29,4 @@ export async function replayedState(
     pageCount(left.ram),
   );
   return { state, changedRam };
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -14,6 +14,8 @@ import { stateOf } from './images.js';
  */
 export interface WholeState {
   readonly state: State;
+  /** Without the pages behind the memory. */
+  readonly plain: State;
   readonly device: {
     readonly bytes: Buffer;
     /** Undefined where the device state is of an unknown layout: then no pages stand behind the memory. */
@@ -30,10 +32,10 @@ export async function wholeStateOf(snapshot: Snapshot): Promise<WholeState> {
 export async function withDevice(state: State, deviceFile: string): Promise<WholeState> {
   const bytes = await readFile(deviceFile);
   const pages = splitDeviceState(bytes);
-  if (pages === undefined) return { state, device: { bytes, pages } };
-  const { ram, disk } = state;
-  const behind = extendedBy(ram, pages.count, deviceFile, pages.contents);
-  return { state: { ram: behind, disk }, device: { bytes, pages } };
+  const device = { bytes, pages };
+  if (pages === undefined) return { state, plain: state, device };
+  const ram = extendedBy(state.ram, pages.count, deviceFile, pages.contents);
+  return { state: { ram, disk: state.disk }, plain: state, device };
 }
 
 /** A state whose memory is as long as that of a whole one, all zeros behind its own. */
@@ -43,11 +45,26 @@ export function paddedTo(state: State, { ram }: State): State {
   return { ...state, ram: { ...state.ram, sizeBytes: ram.sizeBytes } };
 }
 
-/** Whether the device state of `target` can be told by its pages to whoever holds that of `base`. */
-export function canBeSplit(base: WholeState, target: WholeState): boolean {
+/** The pages behind the memory, as a run; none where the layout is unknown. */
+export function pagesBehind({ plain, device }: WholeState): PageRuns {
+  if (device.pages === undefined) return new BigUint64Array(0);
+  return BigUint64Array.of(BigInt(pageCount(plain.ram)), BigInt(device.pages.count));
+}
+
+/**
+ * What is left of both device states beside their pages, where that of `target` can be told by its pages to whoever holds
+ * that of `base`.
+ */
+export function restsBesidePages(
+  base: WholeState,
+  target: WholeState,
+): { readonly reference: Buffer; readonly content: Buffer } | undefined {
   const [from, to] = [base.device.pages, target.device.pages];
-  if (to === undefined || from?.layout !== to.layout) return false;
-  return joinDeviceState(to.rest, to.layout, pageReader(target)).equals(target.device.bytes);
+  if (from === undefined || from.layout !== to?.layout) return undefined;
+  const joined = joinDeviceState(to.rest, to.layout, pageReader(target));
+  return joined.equals(target.device.bytes)
+    ? { reference: from.rest, content: to.rest }
+    : undefined;
 }
 
 /** The content of a device state's page, by its number among them. */

@@ -1,5 +1,4 @@
 import {
-  blockSizes,
   firstSectionOf,
   inOneSection,
   PAGE_BYTES,
@@ -26,29 +25,26 @@ export interface DevicePages {
 export function splitDeviceState(state: Buffer): DevicePages | undefined {
   const sections = ramSections(state);
   if (sections === undefined) return undefined;
-  const sizes = blockSizes(state);
   const layout: string[] = [];
   const contents: [number, number][] = [];
   let count = 0;
-  let left = 0;
-  for (const { block: name, address, offset, filled } of pagesIn(state, sections)) {
-    if (name !== undefined) {
-      const bytes = sizes.get(name);
+  /** Where the next page of the block must be, and where the block ends. */
+  let [next, end] = [0, 0];
+  for (const { block, address, offset, filled } of pagesIn(state, sections)) {
+    if (block !== undefined) {
+      const bytes = sections.sizes.get(block);
       // Every page of every block, once and in order: nothing else is put together again as it was.
-      if (left > 0 || bytes === undefined || bytes % PAGE_BYTES !== 0) return undefined;
-      layout.push(`${name}:${String(bytes)}`);
-      left = bytes / PAGE_BYTES;
+      if (next < end || bytes === undefined || bytes % PAGE_BYTES !== 0) return undefined;
+      layout.push(`${block}:${String(bytes)}`);
+      [next, end] = [0, bytes];
     }
-    const block = layout.at(-1);
-    if (block === undefined || left === 0) return undefined;
-    const size = Number(block.slice(block.lastIndexOf(':') + 1)) / PAGE_BYTES;
-    if (address !== (size - left) * PAGE_BYTES) return undefined;
+    if (next === end || address !== next) return undefined;
     if (!filled) contents.push([count, offset]);
     else if (state[offset] !== 0) return undefined;
     count++;
-    left--;
+    next += PAGE_BYTES;
   }
-  if (left > 0) return undefined;
+  if (next < end) return undefined;
   const rest = Buffer.concat([state.subarray(0, sections.pagesFrom), state.subarray(sections.end)]);
   return { layout: layout.join(' '), count, contents, rest };
 }

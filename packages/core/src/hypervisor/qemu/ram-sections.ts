@@ -24,6 +24,8 @@ const LONGEST_PREAMBLE = 4096;
 
 export interface RamSections {
   readonly id: number;
+  /** Of all blocks, in bytes, by name. */
+  readonly sizes: ReadonlyMap<string, number>;
   /** Where the first section ends, which says the sizes. */
   readonly pagesFrom: number;
   /** Of each later section the pages, without their end: `[from, to)`. */
@@ -32,35 +34,41 @@ export interface RamSections {
   readonly end: number;
 }
 
-/** The section that says the sizes: its id, where its records begin and where it ends; undefined where there is none. */
-export function firstSectionOf(
-  state: Buffer,
-): { readonly id: number; readonly sizesFrom: number; readonly end: number } | undefined {
+/** The section that says the sizes of the blocks. */
+export interface FirstSection {
+  readonly id: number;
+  /** In bytes, by name. */
+  readonly sizes: ReadonlyMap<string, number>;
+  readonly end: number;
+}
+
+/** Undefined where there is none. */
+export function firstSectionOf(state: Buffer): FirstSection | undefined {
   const head = state.subarray(0, LONGEST_PREAMBLE).indexOf(FIRST_HEAD);
   if (head < HEAD_BYTES || state[head - HEAD_BYTES] !== SECTION.first) return undefined;
   const id = state.readUInt32BE(head - 4);
-  const sizesFrom = head + FIRST_HEAD.length;
-  const sizes = endOfRecords(state, sizesFrom, 'sizes');
-  if (sizes === undefined || !isFooter(state, sizes + RECORD_BYTES, id)) return undefined;
-  return { id, sizesFrom, end: sizes + RECORD_BYTES + FOOTER_BYTES };
+  const sizes = new Map<string, number>();
+  const end = endOfRecords(state, head + FIRST_HEAD.length, (at) => afterSizes(state, at, sizes));
+  if (end === undefined || !isFooter(state, end + RECORD_BYTES, id)) return undefined;
+  return { id, sizes, end: end + RECORD_BYTES + FOOTER_BYTES };
 }
 
 /** The sections of RAM in a device state; undefined where it has another layout. */
 export function ramSections(state: Buffer): RamSections | undefined {
   const first = firstSectionOf(state);
   if (first === undefined) return undefined;
-  const { id, end: pagesFrom } = first;
+  const { id, sizes, end: pagesFrom } = first;
   const pages: [number, number][] = [];
   for (let at = pagesFrom; ;) {
     if (at + HEAD_BYTES > state.length || state.readUInt32BE(at + 1) !== id) return undefined;
     const kind = state[at];
     if (kind !== SECTION.part && kind !== SECTION.last) return undefined;
     const from = at + HEAD_BYTES;
-    const to = endOfRecords(state, from, 'pages');
+    const to = endOfRecords(state, from, (page) => pageAt(state, page)?.end);
     if (to === undefined || !isFooter(state, to + RECORD_BYTES, id)) return undefined;
     pages.push([from, to]);
     at = to + RECORD_BYTES + FOOTER_BYTES;
-    if (kind === SECTION.last) return { id, pagesFrom, pages, end: at };
+    if (kind === SECTION.last) return { id, sizes, pagesFrom, pages, end: at };
   }
 }
 
@@ -114,49 +122,20 @@ export interface PageRecord {
   /** Of its content in the state: 4096 bytes, or the byte that it is filled with. */
   readonly offset: number;
   readonly filled: boolean;
+  /** Where the next record stands. */
+  readonly end: number;
 }
 
 /** The pages of all sections, in order. */
 export function* pagesIn(state: Buffer, { pages }: RamSections): Generator<PageRecord> {
   for (const [from, to] of pages) {
     for (let at = from; at < to;) {
-      const word = state.readBigUInt64BE(at);
-      const flags = Number(word & BigInt(FLAGS));
-      const named = (flags & FLAG.continue) === 0;
-      const nameLength = named ? (state[at + RECORD_BYTES] ?? 0) : 0;
-      const nameAt = at + RECORD_BYTES + 1;
-      const offset = named ? nameAt + nameLength : at + RECORD_BYTES;
-      const filled = (flags & FLAG.zero) !== 0;
-      yield {
-        block: named ? state.toString('latin1', nameAt, nameAt + nameLength) : undefined,
-        address: Number(word - BigInt(flags)),
-        ...{ offset, filled },
-      };
-      at = offset + (filled ? 1 : PAGE_BYTES);
+      const page = pageAt(state, at);
+      if (page === undefined) return; // ramSections has come this way
+      yield page;
+      at = page.end;
     }
   }
-}
-
-/** The sizes of all blocks in bytes, by name, as the first section says them. */
-export function blockSizes(state: Buffer): ReadonlyMap<string, number> {
-  const sizes = new Map<string, number>();
-  const first = firstSectionOf(state);
-  if (first === undefined) return sizes;
-  const flags = FLAGS;
-  let at = first.sizesFrom;
-  const end = first.end - RECORD_BYTES - FOOTER_BYTES;
-  while (at < end) {
-    let left = state.readBigUInt64BE(at) & ~BigInt(flags);
-    at += RECORD_BYTES;
-    while (left > 0n) {
-      const nameLength = state[at] ?? 0;
-      const size = state.readBigUInt64BE(at + 1 + nameLength);
-      sizes.set(state.toString('latin1', at + 1, at + 1 + nameLength), Number(size));
-      left -= size;
-      at += 1 + nameLength + 16;
-    }
-  }
-  return sizes;
 }
 
 function isFooter(state: Buffer, at: number, id: number): boolean {
@@ -167,35 +146,53 @@ function isFooter(state: Buffer, at: number, id: number): boolean {
   );
 }
 
-/** Where the record stands that ends what begins at `at`. */
-function endOfRecords(state: Buffer, at: number, kind: 'sizes' | 'pages'): number | undefined {
+/** Where the record stands that ends what begins at `at`; `after` says where the one behind a record stands. */
+function endOfRecords(
+  state: Buffer,
+  at: number,
+  after: (at: number) => number | undefined,
+): number | undefined {
   while (at + RECORD_BYTES <= state.length) {
-    const flags = state.readUInt32BE(at + 4) & FLAGS;
-    if (flags === FLAG.end) return at;
-    const next = kind === 'sizes' ? afterSizes(state, at, flags) : afterPage(state, at, flags);
+    if (flagsAt(state, at) === FLAG.end) return at;
+    const next = after(at);
     if (next === undefined) return undefined;
     at = next;
   }
   return undefined;
 }
 
-function afterPage(state: Buffer, at: number, flags: number): number | undefined {
-  const named = (flags & FLAG.continue) === 0;
+function flagsAt(state: Buffer, at: number): number {
+  return state.readUInt32BE(at + 4) & FLAGS;
+}
+
+/** The record of a page; undefined where there is another. */
+function pageAt(state: Buffer, at: number): PageRecord | undefined {
+  const flags = flagsAt(state, at);
   const content = flags & ~FLAG.continue;
   if (content !== FLAG.page && content !== FLAG.zero) return undefined;
-  const name = named ? 1 + (state[at + RECORD_BYTES] ?? 0) : 0;
-  return at + RECORD_BYTES + name + (content === FLAG.page ? PAGE_BYTES : 1);
+  const filled = content === FLAG.zero;
+  const named = flags === content;
+  const nameAt = at + RECORD_BYTES + 1;
+  const offset = named ? nameAt + (state[nameAt - 1] ?? 0) : at + RECORD_BYTES;
+  return {
+    block: named ? state.toString('latin1', nameAt, offset) : undefined,
+    address: Number(state.readBigUInt64BE(at) - BigInt(flags)),
+    ...{ offset, filled, end: offset + (filled ? 1 : PAGE_BYTES) },
+  };
 }
 
 /** For each block its name, its size and, as RAM files are left out, its address. */
-function afterSizes(state: Buffer, at: number, flags: number): number | undefined {
+function afterSizes(state: Buffer, at: number, sizes: Map<string, number>): number | undefined {
+  const flags = flagsAt(state, at);
   if (flags !== FLAG.sizes) return undefined;
   let left = state.readBigUInt64BE(at) - BigInt(flags);
   at += RECORD_BYTES;
   while (left > 0n) {
     const sizeAt = at + 1 + (state[at] ?? 0);
     if (sizeAt + 16 > state.length) return undefined;
-    left -= state.readBigUInt64BE(sizeAt);
+    const size = state.readBigUInt64BE(sizeAt);
+    sizes.set(state.toString('latin1', at + 1, sizeAt), Number(size));
+    left -= size;
     at = sizeAt + 16;
   }
   return left === 0n ? at : undefined;
