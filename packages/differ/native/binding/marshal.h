@@ -27,13 +27,13 @@ std::unique_ptr<Fingerprinter> toFingerprinter(const Napi::Value& value);
 Napi::Value fromBytes(Napi::Env env, std::span<const std::uint8_t> bytes);
 Napi::Value fromWords(Napi::Env env, std::span<const std::uint64_t> words);
 
-// Both images of a state, open.
+// Both images of a state, open for pages from a list.
 struct OpenState {
   Image ram;
   Image disk;
   explicit OpenState(const Napi::Value& value)
-      : ram(toImageSpec(toObject(value).Get("ram"))),
-        disk(toImageSpec(toObject(value).Get("disk"))) {}
+      : ram(toImageSpec(toObject(value).Get("ram")), Access::scattered),
+        disk(toImageSpec(toObject(value).Get("disk")), Access::scattered) {}
   StateImages view() const { return {ram, disk}; }
 };
 

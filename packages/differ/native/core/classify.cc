@@ -52,6 +52,8 @@ Classified classifyPages(const StateImages& base, const StateImages& target,
   Matcher matcher(base, target, index);
   alignas(64) std::uint8_t scratch[kPageSize];
   Classified out;
+  target.prefetch(pages);
+  base.prefetch(pages);
   out.classes.reserve(pages.size());
   out.sources.reserve(pages.size());
   out.fingerprints.reserve(pages.size());

@@ -45,6 +45,7 @@ ListedEntries indexListed(const StateImages& state, std::span<const std::uint64_
                           const Fingerprinter& fingerprinter) {
   alignas(64) std::uint8_t scratch[kPageSize];
   ListedEntries out;
+  state.prefetch(pages);
   for (const std::uint64_t packed : pages) {
     const Location at{packed};
     const std::uint8_t* page = state.of(at.space()).page(at.page(), MutablePage(scratch));
@@ -62,7 +63,7 @@ TableSummary mergeTables(std::span<const std::string> from, const std::string& t
   // A bit a location: what a damaged entry says beyond it is dropped.
   std::vector<bool> newer(2 * std::max(identity.ramPages, identity.diskPages));
   for (auto path = from.rbegin(); path != from.rend(); ++path) {
-    const SortedTable<Entry> table(*path, identity);
+    const SortedTable<Entry> table(*path, identity, Access::scan);
     for (const Entry& entry : table.entries()) {
       if (entry.location < newer.size() && !newer[entry.location]) merged.push_back(entry);
     }

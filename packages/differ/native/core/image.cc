@@ -24,11 +24,12 @@ Image::Meter::~Meter() {
   if (pages_ > 0) examinedPages.fetch_add(pages_, std::memory_order_relaxed);
 }
 
-Image::Image(const ImageSpec& spec) : sizeBytes_(spec.sizeBytes), extents_(spec.extents) {
+Image::Image(const ImageSpec& spec, Access access)
+    : sizeBytes_(spec.sizeBytes), extents_(spec.extents) {
   constexpr std::uint64_t kLargest = std::uint64_t{1}
                                      << 59;  // sums and page numbers cannot overflow
   files_.reserve(spec.files.size());
-  for (const auto& path : spec.files) files_.emplace_back(path);
+  for (const auto& path : spec.files) files_.emplace_back(path, access);
   std::uint64_t reached = 0;
   for (const auto& e : extents_) {
     const bool fits = sizeBytes_ <= kLargest && e.length > 0 && e.length <= sizeBytes_ &&
@@ -107,6 +108,13 @@ void Image::eachMapping(std::uint64_t first, std::uint64_t count, Visit visit) c
   }
 }
 
+void Image::prefetch(std::uint64_t first, std::uint64_t count) const {
+  if (first >= pageCount()) return;
+  eachMapping(first, count, [](const MappedFile& file, std::uint64_t offset, std::uint64_t length) {
+    file.prefetch(offset, length);
+  });
+}
+
 void Image::populate(std::uint64_t first, std::uint64_t count) const {
   eachMapping(first, count, [](const MappedFile& file, std::uint64_t offset, std::uint64_t length) {
     file.populate(offset, length);
@@ -117,6 +125,17 @@ void Image::release(std::uint64_t first, std::uint64_t count) const {
   eachMapping(first, count, [](const MappedFile& file, std::uint64_t offset, std::uint64_t length) {
     file.release(offset, length);
   });
+}
+
+void StateImages::prefetch(std::span<const std::uint64_t> pages) const {
+  for (std::size_t i = 0; i < pages.size();) {
+    const Location first{pages[i]};
+    std::size_t end = i + 1;
+    // Locations of one space grow by two a page: the space's bit stands below.
+    while (end < pages.size() && pages[end] == pages[end - 1] + 2) ++end;
+    of(first.space()).prefetch(first.page(), end - i);
+    i = end;
+  }
 }
 
 ImageSpec describeFile(const std::string& path) {

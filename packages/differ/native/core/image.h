@@ -33,7 +33,7 @@ std::uint64_t bytesExamined();
 class Image {
  public:
   // Throws IMAGE_INVALID when the extents overlap or leave their file or the image.
-  explicit Image(const ImageSpec& spec);
+  explicit Image(const ImageSpec& spec, Access access = Access::scan);
 
   std::uint64_t sizeBytes() const { return sizeBytes_; }
   std::uint64_t pageCount() const { return pagesOf(sizeBytes_); }
@@ -50,6 +50,7 @@ class Image {
   std::uint64_t heldEnd(std::uint64_t number) const;
 
   // The pages of [first, first + count) are about to be read, or were: see MappedFile.
+  void prefetch(std::uint64_t first, std::uint64_t count) const;
   void populate(std::uint64_t first, std::uint64_t count) const;
   void release(std::uint64_t first, std::uint64_t count) const;
 
@@ -84,6 +85,9 @@ struct StateImages {
   const Image& ram;
   const Image& disk;
   const Image& of(Space space) const { return space == Space::ram ? ram : disk; }
+  // These pages (packed locations) are about to be read: storage is asked for all of them at once,
+  // a run in one piece.
+  void prefetch(std::span<const std::uint64_t> pages) const;
 };
 
 // Where a sparse file holds data (SEEK_DATA), as one image.

@@ -17,13 +17,14 @@
 
 namespace reprise::differ {
 
-MappedFile::MappedFile(const std::string& path) {
+MappedFile::MappedFile(const std::string& path, Access access) {
   const FileDescriptor file(path, O_RDONLY);
   size_ = file.sizeBytes();
   if (size_ == 0) return;
   void* mapped = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
   if (mapped == MAP_FAILED) throw systemFault("FILE_UNREADABLE", "Cannot map " + path, errno);
   data_ = static_cast<const std::uint8_t*>(mapped);
+  if (access == Access::scattered) madvise(mapped, size_, MADV_RANDOM);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept : data_(other.data_), size_(other.size_) {
@@ -35,18 +36,23 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<std::uint8_t*>(data_), size_);
 }
 
-void MappedFile::populate(std::uint64_t offset, std::uint64_t length) const {
+void MappedFile::advise(std::uint64_t offset, std::uint64_t length, int advice) const {
   if (data_ == nullptr || offset >= size_) return;
   const std::uint64_t first = offset / kPageSize * kPageSize;
   const std::uint64_t end = std::min<std::uint64_t>(offset + length, size_);
-  madvise(const_cast<std::uint8_t*>(data_) + first, end - first, MADV_POPULATE_READ);
+  madvise(const_cast<std::uint8_t*>(data_) + first, end - first, advice);
+}
+
+void MappedFile::prefetch(std::uint64_t offset, std::uint64_t length) const {
+  advise(offset, length, MADV_WILLNEED);
+}
+
+void MappedFile::populate(std::uint64_t offset, std::uint64_t length) const {
+  advise(offset, length, MADV_POPULATE_READ);
 }
 
 void MappedFile::release(std::uint64_t offset, std::uint64_t length) const {
-  if (data_ == nullptr || offset >= size_) return;
-  const std::uint64_t first = offset / kPageSize * kPageSize;
-  const std::uint64_t end = std::min<std::uint64_t>(offset + length, size_);
-  madvise(const_cast<std::uint8_t*>(data_) + first, end - first, MADV_DONTNEED);
+  advise(offset, length, MADV_DONTNEED);
 }
 
 FileDescriptor::FileDescriptor(const std::string& path, int flags, int mode)

@@ -8,9 +8,13 @@
 
 namespace reprise::differ {
 
+// In which order a mapping is read. Storage reads ahead of a scan; of pages from a list or a table
+// it would read mostly what nobody asks for.
+enum class Access { scan, scattered };
+
 class MappedFile {
  public:
-  explicit MappedFile(const std::string& path);
+  explicit MappedFile(const std::string& path, Access access = Access::scan);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&&) = delete;
@@ -19,12 +23,16 @@ class MappedFile {
 
   std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
 
+  // Storage begins to read a range, whatever the access; a hint, never an error.
+  void prefetch(std::uint64_t offset, std::uint64_t length) const;
   // Maps the pages of a range in one call instead of one fault each; a hint, never an error.
   void populate(std::uint64_t offset, std::uint64_t length) const;
   // Gives the range's pages back, so that a scan's memory does not grow with the file.
   void release(std::uint64_t offset, std::uint64_t length) const;
 
  private:
+  void advise(std::uint64_t offset, std::uint64_t length, int advice) const;
+
   const std::uint8_t* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -211,6 +211,7 @@ std::vector<Match> matchAtPlaces(std::span<const std::uint64_t> places, CutFinge
     throw Fault("ARGUMENT_INVALID", "Each question about a place has one place. Pass as many.");
   }
   alignas(64) std::uint8_t scratch[kPageSize];
+  replay.prefetch(places);
   std::vector<Match> matches;
   for (std::size_t i = 0; i < places.size(); ++i) {
     const Location at{places[i]};
@@ -250,6 +251,7 @@ std::vector<std::uint64_t> sampleFingerprints(const StateImages& state,
                                               std::span<const std::uint64_t> pages,
                                               const Fingerprinter& fingerprinter) {
   alignas(64) std::uint8_t scratch[kPageSize];
+  state.prefetch(pages);
   std::vector<std::uint64_t> all;
   for (const std::uint64_t packed : pages) {
     const Location at{packed};

@@ -215,6 +215,14 @@ Bytes ResidueDecoder::gatherReferences(const std::vector<Op>& ops, Space space, 
   return references;
 }
 
+void ResidueDecoder::prefetch(const std::vector<Op>& ops, Space space) const {
+  for (const Op& op : ops) {
+    const Location source{op.source};
+    if (op.kind == OpKind::delta) base_.of(space).prefetch(op.target, op.count);
+    if (op.kind == OpKind::base) base_.of(source.space()).prefetch(source.page(), op.count);
+  }
+}
+
 void ResidueDecoder::write(const std::vector<Op>& ops, Space space,
                            std::span<const std::uint8_t> carried) {
   alignas(64) std::uint8_t scratch[kPageSize];
@@ -260,6 +268,7 @@ void ResidueDecoder::apply(std::span<const std::uint8_t> frame) {
   try {
     const Parsed parsed = parse(frame);
     const std::vector<Op> ops = readOps(parsed.instructions, parsed.space);
+    prefetch(ops, parsed.space);
     std::vector<CarryStep> steps;
     const Bytes references = gatherReferences(ops, parsed.space, parsed.isMixed, steps);
     Bytes carried;

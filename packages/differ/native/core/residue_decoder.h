@@ -62,6 +62,8 @@ class ResidueDecoder {
   // What the coder needs besides the payload: `steps`, and a reference page for each.
   Bytes gatherReferences(const std::vector<Op>& ops, Space space, bool isMixed,
                          std::vector<CarryStep>& steps) const;
+  // Storage begins to read what a frame takes from the base.
+  void prefetch(const std::vector<Op>& ops, Space space) const;
   void write(const std::vector<Op>& ops, Space space, std::span<const std::uint8_t> carried);
 
   ResidueOutput& output(Space space) const { return space == Space::ram ? ram_ : disk_; }

@@ -183,8 +183,9 @@ TableSummary writeTable(const std::string& path, std::span<const std::span<const
 }
 
 template <typename Entry>
-SortedTable<Entry>::SortedTable(const std::string& path, const TableIdentity& identity)
-    : file_(path) {
+SortedTable<Entry>::SortedTable(const std::string& path, const TableIdentity& identity,
+                                Access access)
+    : file_(path, access) {
   const auto bytes = file_.bytes();
   Header header;
   if (bytes.size() < sizeof header) corrupt();
@@ -207,6 +208,7 @@ SortedTable<Entry>::SortedTable(const std::string& path, const TableIdentity& id
   }
   directory_ = {reinterpret_cast<const std::uint32_t*>(bytes.data() + sizeof header),
                 directorySlots(directoryBits_)};
+  file_.prefetch(sizeof header, directory_.size_bytes());
   if (XXH3_64bits(directory_.data(), directory_.size_bytes()) != header.directoryChecksum)
     corrupt();
   // Every bucket lies inside the entries, whatever the file says: no lookup can leave the mapping.

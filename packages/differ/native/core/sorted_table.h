@@ -65,7 +65,8 @@ template <typename Entry>
 class SortedTable {
  public:
   // Throws INDEX_CORRUPT (not a table, damaged) or INDEX_MISMATCH (made from something else).
-  SortedTable(const std::string& path, const TableIdentity& identity);
+  SortedTable(const std::string& path, const TableIdentity& identity,
+              Access access = Access::scattered);
 
   // All entries with this key.
   std::span<const Entry> find(std::uint64_t key) const;
