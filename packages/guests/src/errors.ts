@@ -7,7 +7,8 @@ export type GuestErrorCode =
   | 'GUEST_COMMAND_TIMEOUT'
   | 'GUEST_BUILD_CANCELLED'
   | 'GUEST_PACKAGE_INVALID'
-  | 'GUEST_INSTALL_FAILED';
+  | 'GUEST_INSTALL_FAILED'
+  | 'GUEST_NOT_READY';
 
 /** Something kept a guest from being built. The message ends with what to do next. */
 export class GuestError extends Error {

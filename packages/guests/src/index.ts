@@ -14,6 +14,7 @@ import { xenHost } from './xen-host.js';
 export { GuestError, type GuestErrorCode } from './errors.js';
 export { guestsDirectory, type GuestImages } from './guest-cache.js';
 export { READY_MARKER, type GuestName, type ImageName } from './recipe.js';
+export { untilReady } from './until-ready.js';
 
 const GUESTS: Readonly<Record<GuestName, GuestRecipe>> = { tiny, desktop };
 const RECIPES: Readonly<Record<ImageName, GuestRecipe>> = { ...GUESTS, 'xen-host': xenHost };

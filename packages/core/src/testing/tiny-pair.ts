@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { DiskView } from '@reprise/blkdriver-native';
-import { ensureGuest, READY_MARKER } from '@reprise/guests';
+import { ensureGuest, untilReady } from '@reprise/guests';
 
 import { RfbClient } from '../console/index.js';
 import { listenUnix } from '../link/index.js';
 import { parseMachine, type MachineInput } from '../machine/index.js';
 import { receive, seed } from '../migration/index.js';
 import { openStore, type Snapshot } from '../snapshot/index.js';
-import { startVm, suspendVm } from '../supervisor/index.js';
+import { runtimeDirectory, startVm, suspendVm, vmStatus } from '../supervisor/index.js';
 
 /** Two hosts, each a store of its own, and a receiver at each that answers the other one. */
 export interface Host {
@@ -29,6 +29,8 @@ export interface Pair extends AsyncDisposable {
 
 export const VM = 'tiny';
 const BOOT_TIMEOUT_MS = 120_000;
+const REST_MS = 1_500;
+const REST_TIMEOUT_MS = 30_000;
 
 /** A fresh pair of empty hosts in a temporary directory, which goes with it. */
 export async function emptyPair(): Promise<Pair> {
@@ -84,24 +86,24 @@ export async function bootTiny(home: string, change: Partial<MachineInput> = {})
     await store.createVm({ name: VM, machine, disk: guest.disk });
   }
   const { console } = await startVm(home, VM);
-  await untilPrompt(console);
+  await untilPrompt(home, console);
   await suspendVm(home, VM);
 }
 
-/** The guest is at its prompt when what is typed there is echoed and answered, and the screen rests. */
-async function untilPrompt(console: string): Promise<void> {
+/** The guest is at its prompt when its screen has come to rest after it said that it is ready, and answers. */
+async function untilPrompt(home: string, console: string): Promise<void> {
+  const serialLog = join(runtimeDirectory(home, VM), 'serial.log');
+  await untilReady(serialLog, { timeoutMs: BOOT_TIMEOUT_MS });
   await using viewer = await RfbClient.connect(console);
-  const deadline = Date.now() + BOOT_TIMEOUT_MS;
-  // The boot clears the screen, prints one line, and then nothing moves any more.
-  while (Date.now() < deadline) {
-    const changes = viewer.changes;
-    const rests = await viewer.waitForQuiet({ quietMs: 4_000, timeoutMs: 30_000 });
-    if (!rests || viewer.changes === changes) {
-      viewer.press('Return');
-      if (await viewer.waitForChange({ timeoutMs: 1_500 })) return;
-    }
-  }
-  throw new Error(`the guest printed no prompt (${READY_MARKER})`);
+  await viewer.refresh({ timeoutMs: REST_TIMEOUT_MS });
+  await viewer.waitForQuiet({ quietMs: REST_MS, timeoutMs: REST_TIMEOUT_MS });
+  const { changes } = viewer;
+  viewer.press('Return');
+  if (await viewer.waitForChange({ since: changes, timeoutMs: REST_TIMEOUT_MS })) return;
+  const status = JSON.stringify(await vmStatus(home, VM));
+  throw new Error(
+    `the prompt does not answer; the screen changed ${String(changes)} times; ${status}`,
+  );
 }
 
 /** Types lines at the guest's prompt, each when the screen has come to rest. */

@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { ensureGuest, READY_MARKER } from '@reprise/guests';
+import { ensureGuest, untilReady } from '@reprise/guests';
 
 import { RfbClient } from '../../console/index.js';
 import { parseMachine } from '../../machine/index.js';
@@ -40,7 +40,10 @@ export class NetworkedGuest implements AsyncDisposable {
       const copy = await guest.store.createWorkingCopy(NAME);
       await using powered = await guest.#power({ gate: 'open' }, undefined);
       await powered.vm.resume();
-      await untilReady(runtimeDirectory(home, NAME));
+      const serialLog = join(runtimeDirectory(home, NAME), 'serial.log');
+      await untilReady(serialLog, { timeoutMs: BOOT_TIMEOUT_MS });
+      // The prompt comes just after the marker.
+      await sleep(1_000);
       await powered.suspend(copy.paths.device);
       guest.root = (await guest.store.commitWorkingCopy(NAME)).root;
       return guest;
@@ -127,15 +130,4 @@ export class NetworkedGuest implements AsyncDisposable {
       runDirectory: runtimeDirectory(this.home, NAME),
     });
   }
-}
-
-async function untilReady(runDirectory: string): Promise<void> {
-  const deadline = Date.now() + BOOT_TIMEOUT_MS;
-  const serial = join(runDirectory, 'serial.log');
-  while (!(await readFile(serial, 'latin1').catch(() => '')).includes(READY_MARKER)) {
-    if (Date.now() > deadline) throw new Error('the guest did not boot in time');
-    await sleep(200);
-  }
-  // The prompt comes just after the marker.
-  await sleep(1_000);
 }

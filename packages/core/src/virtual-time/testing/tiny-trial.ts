@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { ensureGuest, READY_MARKER } from '@reprise/guests';
+import { ensureGuest, untilReady } from '@reprise/guests';
 
 import { keyNumber } from '../../console/key-number.js';
 import { keystroke, keysym } from '../../console/keysym.js';
@@ -60,12 +59,7 @@ async function typeCharacter(
 }
 
 async function untilPrompt(clock: VirtualClock, runDirectory: string): Promise<void> {
-  const deadline = Date.now() + BOOT_TIMEOUT_MS;
-  const log = join(runDirectory, 'serial.log');
-  while (!(await readFile(log, 'utf8').catch(() => '')).includes(READY_MARKER)) {
-    if (Date.now() > deadline) throw new Error('the guest printed no prompt');
-    await sleep(50);
-  }
+  await untilReady(join(runDirectory, 'serial.log'), { timeoutMs: BOOT_TIMEOUT_MS });
   const { sessionNs } = await clock.status();
   while ((await clock.status()).sessionNs < sessionNs + GUEST_IDLES_NS) await sleep(20);
 }
