@@ -62,7 +62,8 @@ interface Program {
 
 /**
  * What a source does with memory images, against what this machine makes of the same bytes and what other programs make
- * of the same files. Everyone has a turn in every round; ratios are of one round.
+ * of the same files. Everyone has a turn in every round, once what the one before wrote is on the disk; ratios are of
+ * one round, and those to the machine are of one turn.
  */
 export async function runDifferBenchmark(o: DifferBenchmarkOptions): Promise<DifferBenchmark> {
   const { imageMiB, rounds, signal, onProgress } = o;
@@ -81,22 +82,25 @@ export async function runDifferBenchmark(o: DifferBenchmarkOptions): Promise<Dif
     for (const work of worksOf(differ, images, scratch.path)) {
       signal.throwIfAborted();
       await work.run(); // warms caches and threads; the plan needs the index
-      lanes.push({ threads, work, seconds: [] });
+      lanes.push({ threads, work, seconds: [], yardsticks: [] });
     }
   }
   const programs = programsOn(images).map((program) => ({ program, seconds: [] as number[] }));
-  const yardsticks: Yardsticks[] = [];
+  const settle = (): Promise<unknown> =>
+    runProgram('sync', ['--file-system', directory.path], { signal });
   const peak = new PeakMemory();
   try {
     for (let round = 1; round <= rounds; round++) {
       onProgress(`round ${String(round)} of ${String(rounds)}`);
-      yardsticks.push(measureYardsticks(images.base));
-      for (const { work, seconds } of lanes) {
+      for (const { work, seconds, yardsticks } of lanes) {
+        await settle();
+        if (work.goal !== undefined) yardsticks.push(measureYardsticks(images.base));
         signal.throwIfAborted();
         seconds.push(await secondsOf(() => work.run()));
       }
       for (const { program, seconds } of programs) {
         const [name, ...parameters] = program.command;
+        await settle();
         seconds.push(await secondsOf(() => runProgram(name, parameters, { signal })));
       }
     }
@@ -106,41 +110,41 @@ export async function runDifferBenchmark(o: DifferBenchmarkOptions): Promise<Dif
   return {
     ...{ version: 1, startedAt, host: machineFacts(), commit: await commit() },
     ...{ imageBytes, changedShare: CHANGED_SHARE, rounds, peakMemoryBytes: peak.stop() },
-    ...inRatios(imageBytes, yardsticks, lanes, programs),
+    ...inRatios(imageBytes, lanes, programs),
   };
 }
 
-/** A work, or a program, and how long each of its turns took. */
+/** A work, how long each of its turns took, and what the machine did just before. */
 interface Lane {
   readonly threads: number;
   readonly work: Work;
   readonly seconds: number[];
+  /** Of works with a goal. */
+  readonly yardsticks: Yardsticks[];
 }
 
 function inRatios(
   imageBytes: number,
-  yardsticks: readonly Yardsticks[],
   lanes: readonly Lane[],
   programs: readonly { readonly program: Program; readonly seconds: readonly number[] }[],
 ): Pick<DifferBenchmark, 'memcpy' | 'xxh3' | 'rows' | 'programs'> {
   const throughput = (images: number, seconds: readonly number[]): number[] =>
     seconds.map((one) => (images * imageBytes) / GIB / one);
-  const memcpy = yardsticks.map(({ bytes, memcpySeconds }) => bytes / GIB / memcpySeconds);
-  const xxh3 = yardsticks.map(({ bytes, xxh3Seconds }) => bytes / GIB / xxh3Seconds);
+  const yardsticks = lanes.flatMap((lane) => lane.yardsticks);
   const measured = lanes.map((lane) => ({
     ...{ ...lane, speeds: throughput(lane.work.images, lane.seconds) },
   }));
   const alone = (name: string): readonly number[] =>
     measured.find(({ threads, work }) => threads === 1 && work.name === name)?.speeds ?? [];
   return {
-    memcpy: estimateMedian(memcpy),
-    xxh3: estimateMedian(xxh3),
-    rows: measured.map(({ threads, work, seconds, speeds }) => ({
+    memcpy: estimateMedian(yardsticks.map(speedOf.memcpy)),
+    xxh3: estimateMedian(yardsticks.map(speedOf.xxh3)),
+    rows: measured.map(({ threads, work, seconds, speeds, ...lane }) => ({
       ...{ name: work.name, threads },
       gibPerSecond: estimateMedian(speeds),
       seconds: estimateMedian(seconds),
       scaling: threads === 1 ? null : ratioOf(speeds, alone(work.name)),
-      goal: work.goal === undefined ? null : judge(work.goal, speeds, { memcpy, xxh3 }),
+      goal: work.goal === undefined ? null : judge(work.goal, speeds, lane.yardsticks),
     })),
     programs: programs.map(({ program, seconds }) => {
       const speeds = throughput(program.images, seconds);
@@ -175,6 +179,12 @@ async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - startedMs) / 1000;
 }
 
+/** GiB of what was read in a second. */
+const speedOf: Readonly<Record<Goal['yardstick'], (measured: Yardsticks) => number>> = {
+  memcpy: ({ bytes, memcpySeconds }) => bytes / GIB / memcpySeconds,
+  xxh3: ({ bytes, xxh3Seconds }) => bytes / GIB / xxh3Seconds,
+};
+
 /** Round by round. */
 function ratioOf(ours: readonly number[], theirs: readonly number[]): Estimate {
   return estimateMedian(ours.map((value, round) => value / (theirs[round] ?? Number.NaN)));
@@ -183,8 +193,8 @@ function ratioOf(ours: readonly number[], theirs: readonly number[]): Estimate {
 function judge(
   goal: Goal,
   speeds: readonly number[],
-  yardsticks: Readonly<Record<Goal['yardstick'], readonly number[]>>,
+  yardsticks: readonly Yardsticks[],
 ): NonNullable<DifferRow['goal']> {
-  const ratio = ratioOf(speeds, yardsticks[goal.yardstick]);
+  const ratio = ratioOf(speeds, yardsticks.map(speedOf[goal.yardstick]));
   return { ...goal, ratio, holds: ratio.median >= goal.least };
 }
