@@ -11,7 +11,6 @@ import type { Tell } from './progress.js';
 import { race, type Race } from './race.js';
 import { sendRepair } from './repair.js';
 import type { MigrationReport } from './report.js';
-import { sessionMs } from './session-log.js';
 import type { Stopwatch } from './stopwatch.js';
 
 const MAX_REPAIRS = 3;
@@ -100,7 +99,6 @@ class Transfer {
     const replays = plan.strategy === 'replay' && 'log' in input;
     await channel.send('plan', {
       ...{ base: base.root, migration, strategy: plan.strategy },
-      sessionMs: replays ? Math.round(sessionMs(input.log)) : 0,
       ...(analysis.change.device.split ? { devicePages: true } : {}),
       fronts: replays && optimize === 'time' && !virtualTime,
       ...(replays && virtualTime ? { exact: true } : {}),

@@ -21,7 +21,7 @@ export const KNOWN_WORDS = Buffer.from(
     '"display":{"width":800,"height":600},"boot":{"kind":"direct","kernel":"","initrd":"","append":"root=/dev/vda console=ttyS0 quiet"},"network":"none","network":"user","clock":"host","clock":"virtual",',
     '"frames":"log","clockBase":"2026-01-01T00:00:00","seed":2008},"target":"","bases":[""],"resume":true,"handoff":[],"occupiedBytes":',
     '{"obstacles":[],"base":"","known":true,"complete":false,"freeBytes":,"handoff":[]}',
-    '{"base":"","migration":"","strategy":"ship","strategy":"replay","sessionMs":0,"fronts":true,"fronts":false,"exact":true}',
+    '{"base":"","migration":"","strategy":"ship","strategy":"replay","fronts":true,"fronts":false,"exact":true}',
     '{"root":"","ramRoot":"","diskRoot":"","deviceDigest":"","deviceBytes":,"createdAt":"2026-12-01T00:00:00.000Z"}',
     '{"outcome":"diverged","outcome":"complete","pacing":"evidence","pacing":"virtual time","events":,"anchors":,"anchorsMissed":0,"missed":[{"index":,"atMs":,"reason":"],"endSeen":true,"marks":,"attempts":{"state":{"ramRoot":"","notes":["seconds":,"sessionSeconds":',
     '{"type":"released","host":"","lineage":"","ancestors":[],"migration":"","root":"","token":{"type":"owned"{"type":"prepared"{"type":"offer","host":"","lineage":"","ancestors":[],"migration":"","root":"","token":2}',

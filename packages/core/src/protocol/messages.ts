@@ -12,7 +12,7 @@ import { replayIdentity } from '../virtual-time/identity.js';
  * count as, how many there may be, and the shape of its content. Byte layouts: docs/formats/protocol.md.
  */
 
-export const PROTOCOL_VERSION = 9;
+export const PROTOCOL_VERSION = 10;
 
 export type Side = 'source' | 'destination';
 
@@ -72,8 +72,6 @@ const plan = z.strictObject({
   base: sha256Hex,
   migration: z.uuid(),
   strategy: z.enum(['replay', 'ship']),
-  /** Milliseconds of the session, for the destination's deadlines; 0 without replay. */
-  sessionMs: count,
   /** Whether the destination is to tell, while it replays, what the replay has written. */
   fronts: z.boolean(),
   /** The pages of the device state are among the memory's, behind it; `device` is what is left of it. */
