@@ -1,6 +1,8 @@
 export { sessionNamed, sessionNames } from './catalogue.js';
 export { desktopEdit, desktopTerminal, inTerminal } from './desktop.js';
 export { desktopFetch, fetchedFiles, fetchSteps } from './desktop-fetch.js';
+export { desktopIdle, desktopMixed } from './desktop-long.js';
+export { desktopBrowse, desktopInstall, desktopPaint } from './desktop-programs.js';
 export { line, settle, think } from './script.js';
 export { playSession } from './player.js';
 export { SeededRandom } from './random.js';
