@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
   bootFilesOf,
+  keystroke,
+  keysym,
   PoweredVm,
   RfbClient,
   runtimeDirectory,
@@ -132,6 +134,12 @@ class AskedGuest {
 
   async focus({ prompt }: FidelitySession): Promise<void> {
     if (prompt === undefined) return;
+    if (prompt.covered) {
+      this.#display.key(keysym.ControlLeft, true);
+      this.#display.press(keystroke('q').keysym);
+      this.#display.key(keysym.ControlLeft, false);
+      await this.rest();
+    }
     for (const buttons of [0, 1, 0]) {
       this.#display.pointer(prompt.x, prompt.y, buttons);
       await sleep(200, undefined, { signal: this.#signal });

@@ -1,6 +1,16 @@
 import type { TileRect } from '@reprise/core';
 
-import { desktopEdit, desktopTerminal, tinyShell, type Session } from '../session/index.js';
+import {
+  desktopBrowse,
+  desktopEdit,
+  desktopIdle,
+  desktopInstall,
+  desktopMixed,
+  desktopPaint,
+  desktopTerminal,
+  tinyShell,
+  type Session,
+} from '../session/index.js';
 import { click, key, line, settle, think, type } from '../session/script.js';
 
 /** A session whose replay must end as it did. */
@@ -10,8 +20,16 @@ export interface FidelitySession {
   readonly files: readonly FileCheck[];
   /** Parts of the last screen that no two runs of the session need have in common. */
   readonly masked: readonly MaskedArea[];
-  /** Where to click for a shell's prompt; absent where the guest has nothing else. */
-  readonly prompt?: { readonly x: number; readonly y: number };
+  /** How to come to a shell's prompt; absent where the guest has nothing else. */
+  readonly prompt?: Prompt;
+}
+
+export interface Prompt {
+  /** Where to click. */
+  readonly x: number;
+  readonly y: number;
+  /** The session leaves a program before it, which goes with Ctrl-Q. */
+  readonly covered?: true;
 }
 
 export interface FileCheck {
@@ -142,6 +160,17 @@ const desktopSlowProgram: Session = {
 };
 
 const onDesktop = { prompt: { x: 400, y: 450 } };
+const behindProgram: { readonly prompt: Prompt } = { prompt: { x: 400, y: 450, covered: true } };
+
+const writtenInEditor = [file('report.txt')];
+const builtInTerminal = [
+  ...['numbers', 'mill/main.c', 'mill/mill', 'mill/stage00.o'].map(file),
+  archive('mill-new.tgz'),
+];
+const installed = [
+  file('sign'),
+  { what: 'the installed package', command: 'dpkg -s figlet | sha256sum' },
+];
 
 export const fidelitySessions: readonly FidelitySession[] = [
   {
@@ -155,16 +184,8 @@ export const fidelitySessions: readonly FidelitySession[] = [
     masked: [],
   },
   { session: tinySlowProgram, files: ['name', 'sum', 'both'].map(file), masked: [] },
-  { ...onDesktop, session: desktopEdit, files: [file('report.txt')], masked: [] },
-  {
-    ...onDesktop,
-    session: desktopTerminal,
-    files: [
-      ...['numbers', 'mill/main.c', 'mill/mill', 'mill/stage00.o'].map(file),
-      archive('mill-new.tgz'),
-    ],
-    masked: [],
-  },
+  { ...onDesktop, session: desktopEdit, files: writtenInEditor, masked: [] },
+  { ...onDesktop, session: desktopTerminal, files: builtInTerminal, masked: [] },
   {
     ...onDesktop,
     session: desktopTypeahead,
@@ -175,6 +196,21 @@ export const fidelitySessions: readonly FidelitySession[] = [
     ...onDesktop,
     session: desktopSlowProgram,
     files: ['name', 'sum', 'both'].map(file),
+    masked: [],
+  },
+  { ...onDesktop, session: desktopInstall, files: installed, masked: [] },
+  {
+    ...behindProgram,
+    session: desktopBrowse,
+    files: [{ what: 'the names in the home directory', command: 'ls -A | sha256sum' }],
+    masked: [],
+  },
+  { ...behindProgram, session: desktopPaint, files: [file('pages/quay.png')], masked: [] },
+  { ...onDesktop, session: desktopIdle, files: [file('report.txt')], masked: [] },
+  {
+    ...behindProgram,
+    session: desktopMixed,
+    files: [...writtenInEditor, ...builtInTerminal, ...installed],
     masked: [],
   },
 ];
