@@ -13,6 +13,9 @@ const workerFile = new URL(
   import.meta.url,
 ).href;
 
+/** A worker runs one task after the other; the next one lies ready there, so that it never waits for this thread. */
+const AT_ONCE = 2;
+
 /** Worker threads that run native kernels. Batches are short, so cancellation happens between them. */
 export class WorkerPool {
   readonly threads: number;
@@ -27,7 +30,7 @@ export class WorkerPool {
       maxThreads: threads,
       // A stateful object's only thread must outlive its pauses; close() ends the threads.
       idleTimeout: threads === 1 ? Infinity : 10_000,
-      concurrentTasksPerWorker: 1,
+      concurrentTasksPerWorker: AT_ONCE,
     });
   }
 
@@ -58,7 +61,7 @@ export class WorkerPool {
   }
 
   /**
-   * Runs one job a range of `[0, total)`, as many at a time as there are threads, and returns the
+   * Runs one job a range of `[0, total)`, as many at a time as keep the threads busy, and returns the
    * results in order. Stops before the next batch when `signal` aborts or a job fails.
    */
   async ranges<T>(
@@ -87,7 +90,7 @@ export class WorkerPool {
         options.onBatch?.(done);
       }
     };
-    const lanes = await Promise.allSettled(Array.from({ length: this.threads }, lane));
+    const lanes = await Promise.allSettled(Array.from({ length: AT_ONCE * this.threads }, lane));
     const broken = lanes.find((result) => result.status === 'rejected');
     if (broken !== undefined) throw broken.reason;
     return results;
