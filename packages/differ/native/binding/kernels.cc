@@ -87,18 +87,18 @@ Napi::Value indexListedCall(Info info) {
   return out;
 }
 
-// The entries that several batches found, where they stand.
+// The entries that several batches found, where they stand: the caller gave them away.
 template <typename Entry>
-std::vector<std::span<const Entry>> toParts(const Napi::Value& value) {
+std::vector<std::span<Entry>> toParts(const Napi::Value& value) {
   const auto array = toObject(value).As<Napi::Array>();
-  std::vector<std::span<const Entry>> parts;
+  std::vector<std::span<Entry>> parts;
   for (std::uint32_t i = 0; i < array.Length(); ++i) {
-    const auto part = toBytes(array.Get(i));
-    const auto address = reinterpret_cast<std::uintptr_t>(part.data());
-    if (part.size() % sizeof(Entry) != 0 || address % alignof(Entry) != 0) {
+    const std::size_t size = toBytes(array.Get(i)).size();
+    std::uint8_t* data = array.Get(i).As<Napi::Uint8Array>().Data();
+    if (size % sizeof(Entry) != 0 || reinterpret_cast<std::uintptr_t>(data) % alignof(Entry) != 0) {
       throw Fault("ARGUMENT_INVALID", "A part of an index holds no whole number of entries.");
     }
-    parts.push_back({reinterpret_cast<const Entry*>(part.data()), part.size() / sizeof(Entry)});
+    parts.push_back({reinterpret_cast<Entry*>(data), size / sizeof(Entry)});
   }
   return parts;
 }
@@ -107,7 +107,7 @@ template <typename Entry>
 TableSummary writeParts(const std::string& path, const Napi::Value& parts,
                         const TableIdentity& identity) {
   const auto spans = toParts<Entry>(parts);
-  return writeTable<Entry>(path, std::span<const std::span<const Entry>>(spans), identity);
+  return writeTable<Entry>(path, std::span<const std::span<Entry>>(spans), identity);
 }
 
 std::vector<std::string> toPaths(const Napi::Value& value) {

@@ -1,6 +1,7 @@
 #include "content_index.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "compare.h"
 #include "sketch.h"
@@ -71,7 +72,7 @@ TableSummary mergeTables(std::span<const std::string> from, const std::string& t
       if (entry.location < newer.size()) newer[entry.location] = true;
     }
   }
-  return writeTable(to, merged, identity);
+  return writeTable(to, std::move(merged), identity);
 }
 
 template <typename Entry>

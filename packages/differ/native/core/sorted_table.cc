@@ -11,10 +11,11 @@
 #include <cstdio>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "fault.h"
+#include "key_order.h"
 #include "page.h"
-#include "zeroed_array.h"
 
 namespace reprise::differ {
 namespace {
@@ -100,44 +101,57 @@ std::size_t settleBucket(std::span<Entry> bucket) {
   return kept;
 }
 
-// The entries of all parts by their keys, and the directory over them.
+// Brings groups of buckets into order, one after the other.
 template <typename Entry>
-struct Sorted {
-  std::vector<std::uint32_t> directory;
-  ZeroedArray<Entry> entries;
-  std::size_t count = 0;
-};
+class BucketSorter {
+ public:
+  BucketSorter(unsigned bits, unsigned groupBits)
+      : bits_(bits),
+        directory_(directorySlots(bits)),
+        next_(std::size_t{1} << (bits - groupBits)) {}
 
-// One counting pass over the directory's buckets, then small sorts: linear in the entries.
-template <typename Entry>
-Sorted<Entry> sortParts(std::span<const std::span<const Entry>> parts, std::size_t count,
-                        unsigned bits) {
-  Sorted<Entry> out{std::vector<std::uint32_t>(directorySlots(bits)),
-                    ZeroedArray<Entry>(count, Filled::all_over)};
-  auto& [directory, entries, kept] = out;
-  for (const auto& part : parts) {
-    for (const Entry& entry : part) ++directory[bucketOf(entry.key(), bits) + 1];
+  // One counting pass over the group's buckets, then small sorts: linear in the entries. What stays
+  // of the group, in order, until the next call.
+  std::span<const Entry> sort(std::size_t number, std::span<const Entry> group) {
+    const std::size_t firstBucket = number * next_.size();
+    std::fill(next_.begin(), next_.end(), 0);
+    for (const Entry& entry : group) ++next_[bucketOf(entry.key(), bits_) - firstBucket];
+    std::uint32_t begin = 0;
+    for (std::uint32_t& count : next_) count = std::exchange(begin, begin + count);
+    sorted_.resize(group.size());
+    for (const Entry& entry : group) {
+      sorted_[next_[bucketOf(entry.key(), bits_) - firstBucket]++] = entry;
+    }
+    std::size_t stayed = 0;
+    begin = 0;
+    for (std::size_t bucket = 0; bucket < next_.size(); ++bucket) {
+      const std::span entries(sorted_.data() + begin, next_[bucket] - begin);
+      begin = next_[bucket];
+      const auto stay = static_cast<std::ptrdiff_t>(settleBucket(entries));
+      directory_[firstBucket + bucket] = static_cast<std::uint32_t>(kept_ + stayed);
+      std::copy(entries.begin(), entries.begin() + stay, sorted_.data() + stayed);
+      stayed += static_cast<std::size_t>(stay);
+    }
+    kept_ += stayed;
+    directory_.back() = static_cast<std::uint32_t>(kept_);
+    return {sorted_.data(), stayed};
   }
-  for (std::size_t i = 1; i < directory.size(); ++i) directory[i] += directory[i - 1];
-  std::vector<std::uint32_t> next(directory.begin(), directory.end() - 1);
-  for (const auto& part : parts) {
-    for (const Entry& entry : part) entries[next[bucketOf(entry.key(), bits)]++] = entry;
-  }
-  for (std::size_t i = 0; i + 1 < directory.size(); ++i) {
-    const std::span bucket(entries.data() + directory[i], next[i] - directory[i]);
-    const auto stay = static_cast<std::ptrdiff_t>(settleBucket(bucket));
-    directory[i] = static_cast<std::uint32_t>(kept);
-    std::copy(bucket.begin(), bucket.begin() + stay, entries.data() + kept);
-    kept += static_cast<std::size_t>(stay);
-  }
-  directory.back() = static_cast<std::uint32_t>(kept);
-  return out;
-}
+
+  std::size_t kept() const { return kept_; }
+  std::span<const std::uint32_t> directory() const { return directory_; }
+
+ private:
+  unsigned bits_;
+  std::vector<std::uint32_t> directory_;
+  std::vector<std::uint32_t> next_;  // of each bucket of a group
+  std::vector<Entry> sorted_;
+  std::size_t kept_ = 0;
+};
 
 }  // namespace
 
 template <typename Entry>
-TableSummary writeTable(const std::string& path, std::span<const std::span<const Entry>> parts,
+TableSummary writeTable(const std::string& path, std::span<const std::span<Entry>> parts,
                         const TableIdentity& identity) {
   std::size_t count = 0;
   for (const auto& part : parts) count += part.size();
@@ -146,9 +160,7 @@ TableSummary writeTable(const std::string& path, std::span<const std::span<const
   }
   const unsigned bits =
       std::min<unsigned>(kMaxDirectoryBits, static_cast<unsigned>(std::bit_width(count / 8)));
-  const Sorted<Entry> sorted = sortParts(parts, count, bits);
-  const auto directoryBytes = bytesOf(std::span<const std::uint32_t>(sorted.directory));
-  const auto entryBytes = bytesOf(std::span(sorted.entries.data(), sorted.count));
+  const unsigned groupBits = std::min(bits, kMaxGroupBits);
   Header header{};
   header.magic = kMagic;
   header.version = kVersion;
@@ -158,28 +170,38 @@ TableSummary writeTable(const std::string& path, std::span<const std::span<const
   header.keyCheck = identity.keyCheck;
   header.ramPages = identity.ramPages;
   header.diskPages = identity.diskPages;
-  header.entryCount = sorted.count;
-  header.directoryChecksum = XXH3_64bits(directoryBytes.data(), directoryBytes.size());
-  header.sampleChecksum = sampleChecksum(entryBytes);
-  header.headerChecksum = headerChecksum(header);
 
   const std::string temporary = path + ".partial";
   try {
     const FileDescriptor file(temporary, O_RDWR | O_CREAT | O_TRUNC);
-    file.writeAt({reinterpret_cast<const std::uint8_t*>(&header), sizeof header}, 0);
-    file.writeAt(directoryBytes, sizeof header);
-    file.writeAt(entryBytes, entriesOffset(bits));
-    if (ftruncate(file.get(), static_cast<off_t>(entriesOffset(bits) + entryBytes.size())) != 0) {
+    const KeyOrder<Entry> order(parts, groupBits);
+    BucketSorter<Entry> sorter(bits, groupBits);
+    std::vector<Entry> group;
+    for (std::size_t number = 0; number < order.groups(); ++number) {
+      order.gather(number, group);
+      const std::uint64_t at = entriesOffset(bits) + sorter.kept() * sizeof(Entry);
+      file.writeAt(bytesOf(sorter.sort(number, group)), at);
+    }
+    const std::uint64_t fileBytes = entriesOffset(bits) + sorter.kept() * sizeof(Entry);
+    if (ftruncate(file.get(), static_cast<off_t>(fileBytes)) != 0) {
       throw systemFault("FILE_UNWRITABLE", "Cannot size " + temporary, errno);
     }
+    const auto directoryBytes = bytesOf(sorter.directory());
+    file.writeAt(directoryBytes, sizeof header);
+    header.entryCount = sorter.kept();
+    header.directoryChecksum = XXH3_64bits(directoryBytes.data(), directoryBytes.size());
+    const MappedFile written(temporary, Access::scattered);
+    header.sampleChecksum = sampleChecksum(written.bytes().subspan(entriesOffset(bits)));
+    header.headerChecksum = headerChecksum(header);
+    file.writeAt({reinterpret_cast<const std::uint8_t*>(&header), sizeof header}, 0);
     if (std::rename(temporary.c_str(), path.c_str()) != 0) {
       throw systemFault("FILE_UNWRITABLE", "Cannot rename to " + path, errno);
     }
+    return {sorter.kept(), fileBytes};
   } catch (...) {
     unlink(temporary.c_str());
     throw;
   }
-  return {sorted.count, entriesOffset(bits) + entryBytes.size()};
 }
 
 template <typename Entry>
@@ -233,9 +255,9 @@ std::span<const Entry> SortedTable<Entry>::find(std::uint64_t key) const {
   return {first, last};
 }
 
-template TableSummary writeTable(const std::string&, std::span<const std::span<const IndexEntry>>,
+template TableSummary writeTable(const std::string&, std::span<const std::span<IndexEntry>>,
                                  const TableIdentity&);
-template TableSummary writeTable(const std::string&, std::span<const std::span<const FeatureEntry>>,
+template TableSummary writeTable(const std::string&, std::span<const std::span<FeatureEntry>>,
                                  const TableIdentity&);
 template class SortedTable<IndexEntry>;
 template class SortedTable<FeatureEntry>;

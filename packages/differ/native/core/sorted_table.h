@@ -49,15 +49,16 @@ struct TableSummary {
   std::uint64_t fileBytes;
 };
 
-// Sorts the entries of all parts and writes them at `path`, under a temporary name first.
+// Sorts the entries of all parts, which come out in another order, and writes them at `path`, under
+// a temporary name first. Throws INDEX_TOO_LARGE, FILE_UNWRITABLE.
 template <typename Entry>
-TableSummary writeTable(const std::string& path, std::span<const std::span<const Entry>> parts,
+TableSummary writeTable(const std::string& path, std::span<const std::span<Entry>> parts,
                         const TableIdentity& identity);
 
 template <typename Entry>
-TableSummary writeTable(const std::string& path, const std::vector<Entry>& entries,
+TableSummary writeTable(const std::string& path, std::vector<Entry> entries,
                         const TableIdentity& identity) {
-  const std::span<const Entry> all = entries;
+  const std::span<Entry> all = entries;
   return writeTable<Entry>(path, std::span(&all, 1), identity);
 }
 

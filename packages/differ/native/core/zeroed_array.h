@@ -1,5 +1,4 @@
-// A large array of zeros that costs memory only where it is touched; or, for one that is filled all
-// over, in huge pages, where the system has them: a fault for 2 MiB instead of one for 4 KiB.
+// A large array of zeros that costs memory only where it is touched.
 #pragma once
 
 #include <sys/mman.h>
@@ -11,19 +10,16 @@
 
 namespace reprise::differ {
 
-enum class Filled : bool { here_and_there, all_over };
-
 template <typename T>
 class ZeroedArray {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
-  explicit ZeroedArray(std::size_t size, Filled filled = Filled::here_and_there) : size_(size) {
+  explicit ZeroedArray(std::size_t size) : size_(size) {
     if (size == 0) return;
     void* mapped = mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
-    if (filled == Filled::all_over) madvise(mapped, size * sizeof(T), MADV_HUGEPAGE);
     data_ = static_cast<T*>(mapped);
   }
   ~ZeroedArray() {

@@ -14,7 +14,7 @@ TEST_CASE("a table finds what a plain map finds, keys that many share cut to the
   const test::ScratchDirectory scratch;
   test::Random random(5);
   const TableIdentity identity{1, 2, 1000, 1000};
-  for (const std::size_t count : {0, 1, 7, 5000}) {
+  for (const std::size_t count : {0, 1, 7, 5000, 40000}) {
     std::vector<IndexEntry> entries;
     std::map<std::uint64_t, std::vector<std::uint64_t>> expected;
     for (std::size_t i = 0; i < count; ++i) {
