@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <bit>
 
-// Vector instructions where the processor has them; the results are the same integers.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+// Vector instructions where the processor has them; the results are the same integers. Not under
+// ThreadSanitizer: clones are chosen before it is there.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define KERNEL_CLONES __attribute__((target_clones("avx2", "default")))
 #else
 #define KERNEL_CLONES
